@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+
+/** Commands load their code only when they run, so that `--help` answers at once. */
+const manifest = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const program = new Command("kaisetsu")
+  .description("Fine-tune language models from TypeScript notebooks, and explain them in Japanese (解説).")
+  .version(manifest.version)
+  .showHelpAfterError();
+
+// Each command is one file that exports a function returning a commander Command; add it here.
+
+await program.parseAsync();
