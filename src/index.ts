@@ -3,7 +3,9 @@
 // data
 export type { Batch, Message, Role, TokenRow } from "./data/types.js";
 // engine
-export type { Engine, EngineName } from "./engine/types.js";
+export { EngineError, EngineUnavailableError } from "./engine/errors.js";
+export { betterEngines, currentEngine, ensureEngine, useEngine } from "./engine/index.js";
+export type { Engine, EngineName, EngineOptions, JitFunction } from "./engine/types.js";
 // model
 export type { CausalLM, GenerationOptions, ModelConfig, ModelInputs, NamedTensors } from "./model/types.js";
 // notebook

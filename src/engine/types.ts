@@ -2,6 +2,14 @@ import type { NamedTensors } from "../model/types.js";
 
 export type EngineName = "auto" | "onnx" | "tfjs-node-gpu" | "tfjs-node" | "wasm" | "webgpu" | "cpu";
 
+/** What an engine may be told; each takes what it understands. */
+export interface EngineOptions {
+  /** onnx: an ONNX Runtime execution provider, such as "cpu", "cuda" or "webgpu". Default: the CPU. */
+  device?: string;
+  /** Threads for one operation. Default: what the machine has. */
+  threads?: number;
+}
+
 /**
  * A step that the engine may trace once per input shape and replay.
  *

@@ -1,0 +1,77 @@
+import { EngineUnavailableError } from "./errors.js";
+import type { Engine, EngineName, EngineOptions } from "./types.js";
+
+/** One engine that may or may not run on this machine. */
+export interface Rung {
+  readonly name: Exclude<EngineName, "auto">;
+  /**
+   * Makes the engine's tfjs backend the current one.
+   * Throws `EngineUnavailableError` when this machine cannot run it (and leaves the current backend alone).
+   */
+  start(options: EngineOptions): Promise<Engine>;
+}
+
+/** A rung that was tried and could not start. */
+export interface Unavailable {
+  name: Rung["name"];
+  reason: string;
+}
+
+/** "auto" goes down this list and takes the first that starts. `webgpu` is experimental: only by name. */
+export const autoOrder = ["tfjs-node-gpu", "tfjs-node", "onnx", "wasm", "cpu"] as const satisfies Rung["name"][];
+
+/** Every name that `useEngine` knows, best first. */
+export const rungNames = [
+  "tfjs-node-gpu",
+  "tfjs-node",
+  "onnx",
+  "webgpu",
+  "wasm",
+  "cpu",
+] as const satisfies Rung["name"][];
+
+// Loaded when tried: a backend's module costs up to half a second, and an optional peer may be absent altogether.
+const loaders: Record<Rung["name"], () => Promise<Rung>> = {
+  "tfjs-node-gpu": async () => (await import("./tfjs-node.js")).tfjsNodeGpuRung,
+  "tfjs-node": async () => (await import("./tfjs-node.js")).tfjsNodeRung,
+  onnx: loadOnnxRung,
+  webgpu: async () => {
+    throw new EngineUnavailableError("not built yet");
+  },
+  wasm: async () => (await import("./wasm/index.js")).wasmRung,
+  cpu: async () => (await import("./cpu.js")).cpuRung,
+};
+
+/** Starts the named engine, or throws `EngineUnavailableError` with the reason. */
+export async function startRung(name: Rung["name"], options: EngineOptions): Promise<Engine> {
+  const rung = await loaders[name]();
+  return rung.start(options);
+}
+
+/** The first engine of `autoOrder` that starts, and why each better one did not. */
+export async function climbLadder(options: EngineOptions): Promise<{ engine: Engine; unavailable: Unavailable[] }> {
+  const unavailable: Unavailable[] = [];
+  for (const name of autoOrder) {
+    try {
+      return { engine: await startRung(name, options), unavailable };
+    } catch (error) {
+      unavailable.push({ name, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  throw new EngineUnavailableError(
+    `no engine can run here: ${unavailable.map(({ name, reason }) => `${name}: ${reason}`).join("; ")}`,
+  );
+}
+
+/** `src/engine/onnx/index.ts` exports `onnxRung`. */
+async function loadOnnxRung(): Promise<Rung> {
+  const specifier = "./onnx/index.js";
+  let module: { onnxRung?: Rung };
+  try {
+    module = await import(specifier);
+  } catch (error) {
+    throw new EngineUnavailableError(`the ONNX Runtime engine could not be loaded (${(error as Error).message})`);
+  }
+  if (!module.onnxRung) throw new EngineUnavailableError("this version of kaisetsu has no ONNX Runtime engine");
+  return module.onnxRung;
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { afterEach, test } from "node:test";
+import * as tf from "@tensorflow/tfjs";
+import { currentEngine, type EngineName, useEngine } from "kaisetsu";
+
+afterEach(() => {
+  delete process.env.KAISETSU_ENGINE;
+});
+
+test("before any choice, currentEngine says what to do, and ensureEngine chooses", () => {
+  const script = `
+    const { currentEngine, ensureEngine } = await import("kaisetsu");
+    try { currentEngine(); } catch (error) { console.log(error.name + ": " + error.message); }
+    const engine = await ensureEngine();
+    console.log(engine === currentEngine(), engine.name);
+  `;
+  const { stdout } = run(script, { KAISETSU_ENGINE: "cpu" });
+  assert.match(stdout, /EngineError: no engine has been chosen yet: call `await useEngine\("auto"\)` first/);
+  assert.match(stdout, /true cpu/);
+});
+
+test("the named engine becomes tfjs's backend, and asking again returns the same engine", async () => {
+  const engine = await useEngine("cpu");
+  assert.equal(engine.name, "cpu");
+  assert.equal(tf.getBackend(), engine.backend);
+  assert.equal(await useEngine("cpu"), engine);
+  assert.equal(currentEngine(), engine);
+});
+
+test("auto takes something better than cpu, and says why nothing better still", async () => {
+  const script = `
+    const { betterEngines, useEngine } = await import("kaisetsu");
+    const engine = await useEngine();
+    console.log(JSON.stringify({ name: engine.name, description: engine.description, better: betterEngines() }));
+  `;
+  const { name, description, better } = JSON.parse(run(script).stdout) as {
+    name: string;
+    description: string;
+    better: { name: string; reason: string }[];
+  };
+  const order = ["tfjs-node-gpu", "tfjs-node", "onnx", "wasm"];
+  assert.ok(order.includes(name), name);
+  assert.ok(description.length > 10);
+  assert.deepEqual(
+    better.map((rung) => rung.name),
+    order.slice(0, order.indexOf(name)),
+  );
+  for (const rung of better) assert.ok(rung.reason.length > 10, `${rung.name} has no reason`);
+});
+
+test("KAISETSU_ENGINE stands in for auto, loses to a name, and is checked", async () => {
+  process.env.KAISETSU_ENGINE = "cpu";
+  assert.equal((await useEngine("auto")).name, "cpu");
+  assert.equal((await useEngine("wasm")).name, "wasm");
+  process.env.KAISETSU_ENGINE = "warp";
+  await assert.rejects(useEngine(), /KAISETSU_ENGINE: there is no engine "warp"; choose one of auto, .*wasm/);
+});
+
+test("an unknown name and an engine that is not installed are refused with the reason", async () => {
+  await useEngine("cpu");
+  await assert.rejects(useEngine("gpu" as EngineName), { name: "EngineError", message: /no engine "gpu"/ });
+  await assert.rejects(useEngine("tfjs-node-gpu"), {
+    name: "EngineUnavailableError",
+    message: /@tensorflow\/tfjs-node-gpu is not installed/,
+  });
+  assert.equal(currentEngine().name, "cpu", "a failed choice changes nothing");
+  assert.equal(tf.getBackend(), "cpu");
+});
+
+test("choices made at once are taken one after the other", async () => {
+  const [first, second] = await Promise.all([useEngine("wasm"), useEngine("cpu")]);
+  assert.deepEqual([first.name, second.name, currentEngine().name, tf.getBackend()], ["wasm", "cpu", "cpu", "cpu"]);
+});
+
+function run(script: string, env: Record<string, string> = {}): { stdout: string } {
+  const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    encoding: "utf8",
+    env: { ...process.env, ...env },
+    cwd: new URL("../../..", import.meta.url),
+  });
+  assert.equal(status, 0, stderr);
+  return { stdout };
+}
