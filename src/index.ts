@@ -13,11 +13,12 @@ export type { Batch, Message, Role, TokenRow } from "./data/types.js";
 // engine
 export { EngineError, EngineUnavailableError } from "./engine/errors.js";
 export { betterEngines, currentEngine, ensureEngine, useEngine } from "./engine/index.js";
-export type { Engine, Engine, EngineName, EngineName, EngineOptions, JitFunction } from "./engine/types.js";
-// notebook
+export type { Engine, EngineName, EngineOptions, JitFunction } from "./engine/types.js";
+// explain
 export { explain } from "./explain/explain.js";
 // model
 export type { CausalLM, GenerationOptions, ModelConfig, ModelInputs, NamedTensors } from "./model/types.js";
+// notebook
 export type { ChartSeries, ChartSpec } from "./notebook/chart.js";
 export { type Display, display, type MimeBundle, newDisplay } from "./notebook/display.js";
 export type { NotebookHost } from "./notebook/host.js";
