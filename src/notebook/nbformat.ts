@@ -86,3 +86,7 @@ export function tagsOf(cell: Cell): string[] {
   const { tags } = cell.metadata;
   return Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [];
 }
+
+export function ensureTags(cell: Cell, tags: readonly string[]): void {
+  cell.metadata.tags = [...new Set([...tagsOf(cell), ...tags])];
+}
