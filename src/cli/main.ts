@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { runCommand } from "./run.js";
 
 /** Commands load their code only when they run, so that `--help` answers at once. */
 const manifest = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
@@ -13,5 +14,6 @@ const program = new Command("kaisetsu")
   .showHelpAfterError();
 
 // Each command is one file that exports a function returning a commander Command; add it here.
+program.addCommand(runCommand());
 
 await program.parseAsync();
