@@ -1,2 +1,6 @@
 import type { Notebook } from "../notebook/nbformat.js";
-export async function exportFile(_notebook: Notebook, _output: string, _from: { name: string; folder: string }): Promise<void> {}
+export async function exportFile(
+  _notebook: Notebook,
+  _output: string,
+  _from: { name: string; folder: string },
+): Promise<void> {}

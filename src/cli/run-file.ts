@@ -187,7 +187,8 @@ function jsonLog(path: string) {
   const began = performance.now();
   return ({ output, text, update }: OutputEvent) => {
     if (!output || update) return;
-    const stream_name = output.output_type === "stream" ? output.name : output.output_type === "error" ? "stderr" : "stdout";
+    const stream_name =
+      output.output_type === "stream" ? output.name : output.output_type === "error" ? "stderr" : "stdout";
     const data =
       output.output_type === "error"
         ? `${output.traceback.join("\n")}\n`

@@ -7,7 +7,12 @@ export function runCommand(): Command {
     .argument("<notebook>", "the .ipynb file; its folder is the cells' working directory")
     .option("-o, --output <file>", "where to save (default: the notebook itself)")
     .option("--html <file>", "also write the executed notebook as one HTML page")
-    .option("-p, --parameter <name=value>", "set a variable of the cell tagged `parameters`; JSON, or else text", collect, [])
+    .option(
+      "-p, --parameter <name=value>",
+      "set a variable of the cell tagged `parameters`; JSON, or else text",
+      collect,
+      [],
+    )
     .option("--timeout <seconds>", "interrupt a cell that takes longer", seconds)
     .option("--allow-errors", "go on after a cell that failed")
     .option("-q, --quiet", "show errors only")

@@ -4,7 +4,10 @@ import type { CodeCell } from "../nbformat.js";
  * How long the rest of the run will take: from what each cell took last time, scaled by how this run compares so far;
  * for cells that never ran, from the mean of those that did. Undefined until there is something to go by.
  */
-export function durationEstimator(cells: readonly CodeCell[], expected: (cell: CodeCell) => number | undefined = () => undefined) {
+export function durationEstimator(
+  cells: readonly CodeCell[],
+  expected: (cell: CodeCell) => number | undefined = () => undefined,
+) {
   const before = new Map(cells.map((cell) => [cell, expected(cell)]));
   const done = new Map<CodeCell, number>();
 

@@ -17,7 +17,8 @@ export function parseAssignment(assignment: string): [name: string, value: strin
   const at = assignment.indexOf("=");
   if (at <= 0) throw new ParameterError(`-p wants NAME=VALUE, not "${assignment}"`);
   const name = assignment.slice(0, at).trim();
-  if (!/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)) throw new ParameterError(`"${name}" is not a variable name`);
+  if (!/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name))
+    throw new ParameterError(`"${name}" is not a variable name`);
   return [name, assignment.slice(at + 1)];
 }
 

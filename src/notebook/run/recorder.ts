@@ -56,7 +56,11 @@ export function outputRecorder(onOutput: (event: OutputEvent) => void = () => {}
       onOutput({ cell, output, text });
     },
     display_data(cell, content) {
-      const output: DisplayOutput = { output_type: "display_data", data: record(content.data), metadata: record(content.metadata) };
+      const output: DisplayOutput = {
+        output_type: "display_data",
+        data: record(content.data),
+        metadata: record(content.metadata),
+      };
       remember(cell, output, content);
       add(cell, output);
     },

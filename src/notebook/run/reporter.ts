@@ -38,7 +38,9 @@ export function terminalReporter(notebook: Notebook, options: ReporterOptions = 
     const spent = (performance.now() - current.began) / 1000;
     const rest = estimate.remaining(current.cell, spent);
     const left = rest === undefined ? "" : ` · about ${formatDuration(rest)} left`;
-    status?.set(`[${current.number}/${code.length}] ${formatDuration(spent)}${left}${current.live ? ` · ${current.live}` : ""}`);
+    status?.set(
+      `[${current.number}/${code.length}] ${formatDuration(spent)}${left}${current.live ? ` · ${current.live}` : ""}`,
+    );
   };
   const timer = status && setInterval(tick, 500).unref();
 
@@ -63,13 +65,15 @@ export function terminalReporter(notebook: Notebook, options: ReporterOptions = 
     output({ cell, output, text, update }) {
       if (quiet || !output) return;
       const number = code.indexOf(cell) + 1;
-      if (output.output_type === "stream") lines.write(`[${number}] ${output.name === "stderr" ? "!" : "│"} `, text ?? "");
+      if (output.output_type === "stream")
+        lines.write(`[${number}] ${output.name === "stderr" ? "!" : "│"} `, text ?? "");
       else if ("data" in output) {
         const shown = bundleToText(output.data).trimEnd();
         // A live display changes many times a second: on a terminal it lives in the status line, in a log it would flood.
         if (current && (update || output.output_type === "display_data")) current.live = shown.split("\n")[0]!.trim();
         if (update && status) tick();
-        else if (!update || lines.due(cell)) lines.write(`[${number}] ${output.output_type === "execute_result" ? "=" : "◇"} `, `${shown}\n`);
+        else if (!update || lines.due(cell))
+          lines.write(`[${number}] ${output.output_type === "execute_result" ? "=" : "◇"} `, `${shown}\n`);
       }
     },
     close() {

@@ -85,7 +85,8 @@ export async function runNotebook(notebook: Notebook, kernel: Kernel, options: R
       if (outcome.status !== "ok") result.failures.push({ index, cell, outcome });
       options.onCellEnd?.(cell, index, outcome);
       const survivable = outcome.status === "error" || outcome.status === "timeout";
-      const allowed = survivable && (options.allowErrors || (outcome.status === "error" && tags.includes("raises-exception")));
+      const allowed =
+        survivable && (options.allowErrors || (outcome.status === "error" && tags.includes("raises-exception")));
       if (outcome.status !== "ok" && !allowed) return { ...result, status: outcome.status };
     }
     return result;
@@ -127,11 +128,20 @@ async function runCell(
     cell.execution_count = reply.execution_count ?? cell.execution_count;
     if (cutOff) return fail(cell, cutOff, duration(), cutOffError(cutOff, timeout));
     if (reply.status === "ok") return { status: "ok", duration: duration() };
-    return fail(cell, reply.ename === "ERR_WORKER_OUT_OF_MEMORY" ? "out-of-memory" : "error", duration(), replyError(reply));
+    return fail(
+      cell,
+      reply.ename === "ERR_WORKER_OUT_OF_MEMORY" ? "out-of-memory" : "error",
+      duration(),
+      replyError(reply),
+    );
   } catch (error) {
     const exit = await Promise.race([kernel.exited, new Promise<undefined>((resolve) => setTimeout(resolve, 2000))]);
     const status = exit?.outOfMemory ? "out-of-memory" : "dead";
-    return fail(cell, status, duration(), { ename: "DeadKernelError", evalue: (error as Error).message, traceback: [] });
+    return fail(cell, status, duration(), {
+      ename: "DeadKernelError",
+      evalue: (error as Error).message,
+      traceback: [],
+    });
   } finally {
     for (const timer of timers) clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
