@@ -1,13 +1,24 @@
 /** The public surface of kaisetsu, and nothing else. Names follow Hugging Face's; see README.md for a tour. */
 
 // data
+export { DataCollatorForLanguageModeling, type LanguageModelingOptions } from "./data/collator.js";
 export { Dataset } from "./data/dataset.js";
 export type { DialogueRow } from "./data/dialogues.js";
 export { ChatTemplateError, CollatorError, DatasetError, TokenizerError } from "./data/errors.js";
 export { epochOrder } from "./data/order.js";
+export type { PaddingTokenizer } from "./data/pad.js";
 export { type PermutationGenerator, type PermutationOptions, permutation } from "./data/permutation.js";
 export { type RandomKey, randomDropoutMask, randomNormal, randomUniform, randomWords } from "./data/random.js";
 export type { SplitOptions } from "./data/split.js";
+export { type TokenizeOptions, tokenizeDialogues } from "./data/tokenize.js";
+export {
+  AutoTokenizer,
+  type ChatTemplateOptions,
+  type DecodeOptions,
+  type EncodeOptions,
+  type PaddingSide,
+  PreTrainedTokenizer,
+} from "./data/tokenizer.js";
 export { TorchGenerator } from "./data/torch-random.js";
 export type { Batch, Message, Role, TokenRow } from "./data/types.js";
 // engine

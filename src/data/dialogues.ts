@@ -9,6 +9,9 @@ export interface DialogueRow {
   [key: string]: unknown;
 }
 
+/** Where a row was read, for errors that are found later (a template that refuses it). Rows made in code have no entry. */
+const origins = new WeakMap<object, string>();
+
 const ROLES: readonly Role[] = ["system", "user", "assistant", "model"];
 
 /**
@@ -25,8 +28,15 @@ export function readDialogues(path: string): DialogueRow[] {
   return rows.map(({ value, line }) => {
     const fault = dialogueFault(value);
     if (fault) throw new DatasetError(`${path}:${line}: ${fault}`, path, line);
+    origins.set(value as DialogueRow, `${path}:${line}`);
     return value as DialogueRow;
   });
+}
+
+/** "file:line" of a row that came from a file, else "row 12" (counted from 0). */
+export function rowName(row: unknown, index: number): string {
+  const origin = typeof row === "object" && row !== null ? origins.get(row) : undefined;
+  return origin ?? `row ${index}`;
 }
 
 /** What is wrong with a row as a conversation, or undefined when nothing is. */
