@@ -1,0 +1,87 @@
+import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+
+/**
+ * The gradient of `gather`, which tfjs-wasm lacks. Adds row i of x to row segmentIds[i] of the result, so its cost does
+ * not depend on the number of segments (the cpu backend runs a handful of kernels for each word of the vocabulary).
+ * Ids outside 0..numSegments - 1 are dropped, as TensorFlow does.
+ */
+export const unsortedSegmentSumKernel: KernelFunc = ({ inputs, attrs, backend }) => {
+  const { x, segmentIds } = inputs as unknown as { x: TensorInfo; segmentIds: TensorInfo };
+  const { numSegments } = attrs as unknown as { numSegments: number };
+  const wasm = backend as BackendWasm;
+  const rowShape = x.shape.slice(segmentIds.shape.length);
+  const rowSize = tf.util.sizeFromShape(rowShape);
+  const out = wasm.makeOutput([numSegments, ...rowShape], x.dtype);
+  const [values, ids, sums] = [x, segmentIds, out].map((info) => wasm.typedArrayFromHeap(info)) as [
+    tf.TypedArray,
+    tf.TypedArray,
+    tf.TypedArray,
+  ];
+  sums.fill(0);
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i]!;
+    if (id < 0 || id >= numSegments) continue;
+    const [from, to] = [i * rowSize, id * rowSize];
+    for (let j = 0; j < rowSize; j++) sums[to + j]! += values[from + j]!;
+  }
+  return out;
+};
+
+/** tfjs-wasm truncates a number to a byte, so that 0.5 and 256 become false. */
+export function castKernel(original: KernelFunc): KernelFunc {
+  return (args) => {
+    const x = args.inputs.x as TensorInfo;
+    const { dtype } = args.attrs as unknown as { dtype: string };
+    if (dtype !== "bool" || (x.dtype !== "float32" && x.dtype !== "int32")) return original(args);
+    const wasm = args.backend as BackendWasm;
+    const out = wasm.makeOutput(x.shape, "bool");
+    const [from, to] = [wasm.typedArrayFromHeap(x), wasm.typedArrayFromHeap(out)];
+    for (let i = 0; i < from.length; i++) to[i] = from[i] === 0 ? 0 : 1;
+    return out;
+  };
+}
+
+/** tfjs-wasm copies the whole source out of its heap before it takes one row. */
+export function sliceKernel(original: KernelFunc): KernelFunc {
+  return (args) => {
+    const x = args.inputs.x as TensorInfo;
+    if (x.dtype === "string") return original(args);
+    const { begin, size } = args.attrs as unknown as { begin: number | number[]; size: number | number[] };
+    const [start, shape] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size) as [number[], number[]];
+    tf.slice_util.assertParamsValid(x as tf.Tensor, start, shape);
+    const wasm = args.backend as BackendWasm;
+    const out = wasm.makeOutput(shape, x.dtype);
+    if (tf.util.sizeFromShape(shape) === 0) return out;
+    copyRuns(wasm.typedArrayFromHeap(x), x.shape, start, shape, wasm.typedArrayFromHeap(out));
+    return out;
+  };
+}
+
+/** Copies the longest runs that are contiguous in the source. */
+function copyRuns(from: tf.TypedArray, fromShape: number[], start: number[], shape: number[], to: tf.TypedArray): void {
+  const strides = [...tf.util.computeStrides(fromShape), 1].slice(-fromShape.length || 1);
+  // `axis` is the outermost whose run, with all whole axes inside it, is contiguous.
+  let axis = shape.length - 1;
+  while (axis > 0 && shape[axis] === fromShape[axis]) axis--;
+  const run = tf.util.sizeFromShape(shape.slice(Math.max(axis, 0)));
+  const outer = shape.slice(0, Math.max(axis, 0));
+  let source = start.reduce((offset, value, i) => offset + value * strides[i]!, 0);
+  const index = outer.map(() => 0);
+  for (let target = 0; target < to.length; target += run) {
+    copy(from, source, to, target, run);
+    for (let i = outer.length - 1; i >= 0; i--) {
+      source += strides[i]!;
+      if (++index[i]! < outer[i]!) break;
+      source -= strides[i]! * outer[i]!;
+      index[i] = 0;
+    }
+  }
+}
+
+function copy(from: tf.TypedArray, source: number, to: tf.TypedArray, target: number, length: number): void {
+  // A view and set() cost more than a short loop saves.
+  if (length > 32) to.set(from.subarray(source, source + length), target);
+  else for (let i = 0; i < length; i++) to[target + i] = from[source + i]!;
+}
