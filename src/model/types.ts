@@ -27,6 +27,10 @@ export interface StepOptions {
   dropout?: NamedTensors;
   /** Recompute each layer in the backward pass instead of keeping its activations. */
   gradient_checkpointing?: boolean;
+  /** Trainer's label smoothing: this share of the target is spread over the whole vocabulary. Default 0. */
+  label_smoothing_factor?: number;
+  /** Added to the (scaled) token embeddings, `[batch, seq, hidden]`: NEFTune. */
+  embedding_noise?: Tensor3D;
 }
 
 /**

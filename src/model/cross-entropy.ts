@@ -1,0 +1,153 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Scalar, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
+import { custom, scatterAdd } from "./ops.js";
+
+/** Numbers in one `[tokens, vocab]` tile (64 MB of float32). Five tiles or so live at a time. */
+const TILE_ELEMENTS = 1 << 24;
+
+export interface HeadOptions {
+  /** `cap · tanh(logits / cap)`, Gemma 2. */
+  softcap: number | null;
+  /** Whether the head's weight trains; a frozen one gets no gradient. */
+  trains: boolean;
+  label_smoothing_factor?: number;
+  /** For tests: how many tokens one tile holds. */
+  tile_tokens?: number;
+}
+
+/**
+ * Sum of the cross-entropies of `hidden · headᵀ` against `labels`, without ever holding all logits: tokens go through in
+ * tiles, and each tile leaves only its loss and its gradients behind (as in Liger's fused linear cross-entropy).
+ * The label's own logit comes from a gathered row of the head, so that no one-hot matrix exists either.
+ *
+ * @param hidden `[tokens, hidden]`
+ * @param head `[vocab, hidden]`
+ * @param labels `[tokens]` int32, already shifted; -100 carries no loss
+ */
+export function linearCrossEntropySum(
+  hidden: Tensor2D,
+  head: Tensor2D,
+  labels: Tensor1D,
+  options: HeadOptions,
+): Scalar {
+  const run = (h: Tensor2D, e: Tensor2D, save: (t: tf.Tensor[]) => void) => {
+    const losses: Scalar[] = [];
+    const gradients: Tensor2D[] = [];
+    let headGradient: Tensor2D | undefined;
+    for (const tile of tiles(h, labels, e.shape[0], options.tile_tokens)) {
+      const result = tf.tidy(() => lossAndGradients(tile.hidden, e, tile.labels, options));
+      losses.push(result.loss);
+      gradients.push(result.hidden);
+      if (result.head) {
+        const sum: Tensor2D = headGradient ? tf.add(headGradient, result.head) : result.head;
+        headGradient = sum;
+      }
+    }
+    save([gradients.length === 1 ? gradients[0]! : tf.concat(gradients, 0), ...(headGradient ? [headGradient] : [])]);
+    return {
+      value: losses.length === 1 ? losses[0]! : tf.addN(losses),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => saved.map((gradient) => tf.mul(gradient, dy)),
+    };
+  };
+  return (
+    options.trains
+      ? custom([hidden, head], ([h, e], save) => run(h as Tensor2D, e as Tensor2D, save))
+      : custom([hidden], ([h], save) => run(h as Tensor2D, head, save))
+  ) as Scalar;
+}
+
+/** The summed loss without its gradient, and the most likely token at every position, `[tokens]` int32. */
+export function linearArgmax(
+  hidden: Tensor2D,
+  head: Tensor2D,
+  labels: Tensor1D,
+  options: HeadOptions,
+): { loss_sum: Scalar; predictions: Tensor1D } {
+  const losses: Scalar[] = [];
+  const predictions: Tensor1D[] = [];
+  for (const tile of tiles(hidden, labels, head.shape[0], options.tile_tokens)) {
+    const [loss, best] = tf.tidy(() => {
+      const logits = capped<Tensor2D>(tf.matMul(tile.hidden, head, false, true), options.softcap).value;
+      const { lse } = logSumExp(logits);
+      const { weight, index } = targets(tile.labels);
+      const own = labelLogit(tile.hidden, head, index, options.softcap).value;
+      return [tf.sum(tf.mul(tf.sub(lse, own), weight)) as Scalar, tf.argMax(logits, -1) as Tensor1D];
+    });
+    losses.push(loss);
+    predictions.push(best);
+  }
+  return {
+    loss_sum: losses.length === 1 ? losses[0]! : (tf.addN(losses) as Scalar),
+    predictions: predictions.length === 1 ? predictions[0]! : tf.concat(predictions, 0),
+  };
+}
+
+/** `[tokens, vocab]`, whole: for small vocabularies. */
+export function linearLogits(hidden: Tensor2D, head: Tensor2D, softcap: number | null): Tensor2D {
+  const logits: Tensor2D = tf.matMul(hidden, head, false, true);
+  return softcap ? tf.mul(tf.tanh(tf.div(logits, softcap)), softcap) : logits;
+}
+
+function lossAndGradients(h: Tensor2D, e: Tensor2D, labels: Tensor1D, options: HeadOptions) {
+  const { softcap, label_smoothing_factor: smoothing = 0 } = options;
+  const vocab = e.shape[0];
+  const { weight, index } = targets(labels);
+  const logits = capped<Tensor2D>(tf.matMul(h, e, false, true), softcap);
+  const { lse, shares } = logSumExp(logits.value);
+  const own = labelLogit(h, e, index, softcap);
+  // loss = lse - (1 - s)·z_label - s·mean(z); its gradient by z is softmax - s/V - (1 - s)·onehot(label)
+  let perToken = tf.sub(lse, tf.mul(own.value, 1 - smoothing));
+  let slope = shares;
+  if (smoothing) {
+    perToken = tf.sub(perToken, tf.mul(tf.mean(logits.value, -1), smoothing));
+    slope = tf.sub(slope, smoothing / vocab);
+  }
+  slope = tf.mul(slope, tf.expandDims(weight, 1));
+  if (logits.slope) slope = tf.mul(slope, logits.slope);
+  let ownSlope = tf.mul(weight, 1 - smoothing);
+  if (own.slope) ownSlope = tf.mul(ownSlope, own.slope);
+  const ownColumn = tf.expandDims(ownSlope, 1);
+  const hidden: Tensor2D = tf.sub(tf.matMul(slope, e), tf.mul(own.rows, ownColumn));
+  const head: Tensor2D | undefined = options.trains
+    ? tf.sub(tf.matMul(slope, h, true, false), scatterAdd(index, tf.mul(h, ownColumn), e.shape))
+    : undefined;
+  return { loss: tf.sum(tf.mul(perToken, weight)) as Scalar, hidden, head };
+}
+
+/** The soft-cap and its derivative by the raw logits. */
+function capped<T extends tf.Tensor>(raw: T, softcap: number | null): { value: T; slope: T | undefined } {
+  if (!softcap) return { value: raw, slope: undefined };
+  const t = tf.tanh(tf.div(raw, softcap));
+  return { value: tf.mul(t, softcap), slope: tf.sub(1, tf.square(t)) as T };
+}
+
+function logSumExp(logits: Tensor2D): { lse: Tensor1D; shares: Tensor2D } {
+  const top = tf.max(logits, -1, true);
+  const powers: Tensor2D = tf.exp(tf.sub(logits, top));
+  const sum = tf.sum(powers, -1, true);
+  return { lse: tf.reshape(tf.add(top, tf.log(sum)), [-1]) as Tensor1D, shares: tf.div(powers, sum) };
+}
+
+function labelLogit(h: Tensor2D, e: Tensor2D, index: Tensor1D, softcap: number | null) {
+  const rows: Tensor2D = tf.gather(e, index);
+  return { rows, ...capped(tf.sum(tf.mul(h, rows), -1) as Tensor1D, softcap) };
+}
+
+/** 1 and the label where there is one, 0 and index 0 where the label is -100. */
+function targets(labels: Tensor1D): { weight: Tensor1D; index: Tensor1D } {
+  const counted = tf.cast(tf.notEqual(labels, -100), "int32");
+  return { weight: tf.cast(counted, "float32"), index: tf.mul(labels, counted) };
+}
+
+function* tiles(hidden: Tensor2D, labels: Tensor1D, vocab: number, tileTokens?: number) {
+  const [tokens, width] = hidden.shape;
+  const step = tileTokens ?? Math.max(1, Math.floor(TILE_ELEMENTS / vocab));
+  if (step >= tokens) {
+    yield { hidden, labels };
+    return;
+  }
+  for (let from = 0; from < tokens; from += step) {
+    const size = Math.min(step, tokens - from);
+    yield { hidden: tf.slice2d(hidden, [from, 0], [size, width]), labels: tf.slice1d(labels, from, size) };
+  }
+}

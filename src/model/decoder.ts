@@ -1,0 +1,133 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
+import type { Architecture, LayerType } from "./architecture.js";
+import { checkpointed } from "./checkpointing.js";
+import { attentionMasks } from "./mask.js";
+import { geluTanh, lookup, rmsNormalize, rotate, silu } from "./ops.js";
+import { type RopeTable, ropeTables } from "./rope.js";
+import type { ModelInputs, NamedTensors, StepOptions } from "./types.js";
+
+/** How the decoder reaches its parameters: plain, 4-bit or with an adapter, it cannot tell. */
+export interface Weights {
+  /** An embedding, norm or head weight, by state dict name. */
+  get(name: string): Tensor;
+  /** `x · Wᵀ (+ bias)` of the linear module `name` (no `.weight`); `x`: `[tokens, in]`. */
+  linear(name: string, x: Tensor2D): Tensor2D;
+}
+
+/** Makes `Weights` that read `params` and, for everything else, frozen tensors. */
+export type Bind = (params: NamedTensors) => Weights;
+
+/** What one pass over tokens shares between its layers. */
+export interface Pass {
+  batch: number;
+  seq: number;
+  /** Broadcast to `[batch, heads, seq, keys]`. */
+  masks: Record<LayerType, Tensor4D>;
+  rope: Record<LayerType, RopeTable>;
+  /** Gives generation each layer's new keys and values, `[batch, kvHeads, seq, headDim]`, and takes those to attend to. */
+  cache?: (layer: number, keys: Tensor4D, values: Tensor4D) => [Tensor4D, Tensor4D];
+}
+
+/** The decoder's output after the final norm, `[batch * seq, hidden]`. */
+export function hiddenStates(
+  arch: Architecture,
+  bind: Bind,
+  params: NamedTensors,
+  inputs: ModelInputs,
+  options: StepOptions = {},
+): Tensor2D {
+  const [batch, seq] = inputs.input_ids.shape;
+  const pass: Pass = {
+    batch,
+    seq,
+    masks: attentionMasks(arch, inputs.attention_mask),
+    rope: ropeTables(arch, [...Array(seq).keys()]),
+  };
+  return runLayers(arch, bind, params, embed(arch, bind(params), inputs.input_ids, options), pass, options);
+}
+
+/** Token embeddings, scaled, `[batch * seq, hidden]`. */
+export function embed(arch: Architecture, weights: Weights, ids: Tensor2D, options: StepOptions = {}): Tensor2D {
+  const table = weights.get("model.embed_tokens.weight") as Tensor2D;
+  const rows = lookup(table, tf.reshape(ids, [-1]) as Tensor1D);
+  const scaled = arch.embedScale === 1 ? rows : tf.mul(rows, arch.embedScale);
+  const noise = options.embedding_noise;
+  return (noise ? tf.add(scaled, tf.reshape(noise, [-1, arch.hiddenSize])) : scaled) as Tensor2D;
+}
+
+/** All layers and the final norm over embeddings `x`, `[batch * seq, hidden]`. */
+export function runLayers(
+  arch: Architecture,
+  bind: Bind,
+  params: NamedTensors,
+  x: Tensor2D,
+  pass: Pass,
+  options: StepOptions = {},
+): Tensor2D {
+  for (let i = 0; i < arch.layers; i++) {
+    const run = (own: NamedTensors, x: Tensor2D) => layer(arch, bind({ ...params, ...own }), i, x, pass);
+    x = options.gradient_checkpointing
+      ? checkpointed(run, paramsOfLayer(params, i), x)
+      : layer(arch, bind(params), i, x, pass);
+  }
+  return norm(arch, bind(params), "model.norm", x);
+}
+
+function paramsOfLayer(params: NamedTensors, layer: number): NamedTensors {
+  return Object.fromEntries(Object.entries(params).filter(([name]) => name.includes(`.layers.${layer}.`)));
+}
+
+function layer(arch: Architecture, weights: Weights, i: number, x: Tensor2D, pass: Pass): Tensor2D {
+  const name = `model.layers.${i}`;
+  const attended = attention(arch, weights, i, norm(arch, weights, `${name}.input_layernorm`, x), pass);
+  if (!arch.postNorms) {
+    x = tf.add(x, attended);
+    return tf.add(x, mlp(arch, weights, name, norm(arch, weights, `${name}.post_attention_layernorm`, x)));
+  }
+  x = tf.add(x, norm(arch, weights, `${name}.post_attention_layernorm`, attended));
+  const y = mlp(arch, weights, name, norm(arch, weights, `${name}.pre_feedforward_layernorm`, x));
+  return tf.add(x, norm(arch, weights, `${name}.post_feedforward_layernorm`, y));
+}
+
+function norm<T extends Tensor>(arch: Architecture, weights: Weights, name: string, x: T): T {
+  const weight = weights.get(`${name}.weight`);
+  return tf.mul(rmsNormalize(x, arch.normEps), arch.normOffset ? tf.add(weight, 1) : weight);
+}
+
+function mlp(arch: Architecture, weights: Weights, layer: string, x: Tensor2D): Tensor2D {
+  const activate = arch.activation === "silu" ? silu : geluTanh;
+  const gate = activate(weights.linear(`${layer}.mlp.gate_proj`, x));
+  return weights.linear(`${layer}.mlp.down_proj`, tf.mul(gate, weights.linear(`${layer}.mlp.up_proj`, x)));
+}
+
+function attention(arch: Architecture, weights: Weights, i: number, x: Tensor2D, pass: Pass): Tensor2D {
+  const { batch, seq } = pass;
+  const { heads, kvHeads, headDim } = arch;
+  const name = `model.layers.${i}.self_attn`;
+  const type = arch.layerTypes[i]!;
+  const { cos, sin } = pass.rope[type];
+  // [tokens, n * headDim] -> [batch, n, seq, headDim]
+  const split = (projection: string, n: number, normName?: string): Tensor4D => {
+    let y: Tensor4D = tf.reshape(weights.linear(`${name}.${projection}`, x), [batch, seq, n, headDim]);
+    if (arch.qkNorm && normName) y = norm(arch, weights, `${name}.${normName}`, y);
+    return tf.transpose(y, [0, 2, 1, 3]);
+  };
+  const q = rotate(split("q_proj", heads, "q_norm"), cos, sin);
+  let k = rotate(split("k_proj", kvHeads, "k_norm"), cos, sin);
+  let v = split("v_proj", kvHeads);
+  if (pass.cache) [k, v] = pass.cache(i, k, v);
+  const keys = k.shape[2];
+
+  // The heads that share a key head lie side by side, so they become rows of one product: keys are never repeated.
+  const group: [number, number, number] = [batch * kvHeads, (heads / kvHeads) * seq, headDim];
+  const cap = arch.attentionSoftcap;
+  const scaled = tf.mul(tf.reshape(q, group), cap ? arch.attentionScale / cap : arch.attentionScale);
+  let scores: Tensor = tf.matMul(scaled, tf.reshape(k, [batch * kvHeads, keys, headDim]), false, true);
+  if (cap) scores = tf.mul(tf.tanh(scores), cap);
+  scores = tf.add(tf.reshape(scores, [batch, heads, seq, keys]), pass.masks[type]);
+  const shares = tf.reshape(tf.softmax(scores, -1), [batch * kvHeads, (heads / kvHeads) * seq, keys]);
+  const mixed: Tensor3D = tf.matMul(shares as Tensor3D, tf.reshape(v, [batch * kvHeads, keys, headDim]));
+  const joined = tf.transpose(tf.reshape(mixed, [batch, heads, seq, headDim]), [0, 2, 1, 3]);
+  return weights.linear(`${name}.o_proj`, tf.reshape(joined, [batch * seq, heads * headDim]));
+}

@@ -1,0 +1,56 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Tensor2D } from "@tensorflow/tfjs";
+import type { Architecture, LayerType, RopeSettings } from "./architecture.js";
+
+/** Cosine and signed sine of positions, each `[positions, headDim]`; see `rotate` in ops.ts. */
+export interface RopeTable {
+  cos: Tensor2D;
+  sin: Tensor2D;
+}
+
+/** Tables for the layer types that the model has. */
+export function ropeTables(arch: Architecture, positions: number[]): Record<LayerType, RopeTable> {
+  const full = ropeTable(arch.rope.full_attention, arch.headDim, positions);
+  const same = arch.rope.full_attention === arch.rope.sliding_attention;
+  const sliding = same ? full : ropeTable(arch.rope.sliding_attention, arch.headDim, positions);
+  return { full_attention: full, sliding_attention: sliding };
+}
+
+function ropeTable(settings: RopeSettings, headDim: number, positions: number[]): RopeTable {
+  const { cos, sin } = ropeValues(settings, headDim, positions);
+  const shape: [number, number] = [positions.length, headDim];
+  return { cos: tf.tensor2d(cos, shape), sin: tf.tensor2d(sin, shape) };
+}
+
+/** The same numbers as torch: frequencies and angles are float32. */
+export function ropeValues(settings: RopeSettings, headDim: number, positions: number[]) {
+  const half = headDim / 2;
+  const frequencies = inverseFrequencies(settings, headDim);
+  const cos = new Float32Array(positions.length * headDim);
+  const sin = new Float32Array(positions.length * headDim);
+  positions.forEach((position, row) => {
+    for (let j = 0; j < half; j++) {
+      const angle = Math.fround(position * frequencies[j]!);
+      const at = row * headDim + j;
+      cos[at] = cos[at + half] = Math.cos(angle);
+      sin[at] = -Math.sin(angle);
+      sin[at + half] = Math.sin(angle);
+    }
+  });
+  return { cos, sin };
+}
+
+function inverseFrequencies({ theta, scaling }: RopeSettings, headDim: number): Float32Array {
+  return Float32Array.from({ length: headDim / 2 }, (_, j) => {
+    const frequency = Math.fround(1 / Math.fround(theta ** Math.fround((2 * j) / headDim)));
+    if (scaling === null) return frequency;
+    if (scaling.type === "linear") return frequency / scaling.factor;
+    // Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, the ones between interpolated.
+    const wavelength = (2 * Math.PI) / frequency;
+    const { factor, low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: length } = scaling;
+    if (wavelength > length / low) return frequency / factor;
+    if (wavelength < length / high) return frequency;
+    const smooth = (length / wavelength - low) / (high - low);
+    return ((1 - smooth) * frequency) / factor + smooth * frequency;
+  });
+}

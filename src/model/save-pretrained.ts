@@ -1,0 +1,78 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Tensor } from "@tensorflow/tfjs";
+import { writeConfig } from "./config-files.js";
+import type { FloatDtype } from "./dtype.js";
+import { STORED_DTYPES, type TensorToWrite, writeSafetensors } from "./safetensors.js";
+import type { ModelConfig } from "./types.js";
+
+export interface SaveOptions {
+  /** What the weights are stored in; default: what they were loaded from. */
+  dtype?: FloatDtype;
+  /** Bytes, or as in transformers "5GB", "200MB", "100KB" (decimal); default "50GB". */
+  max_shard_size?: number | string;
+}
+
+interface Savable {
+  config: ModelConfig;
+  generation_config: Record<string, unknown>;
+  dtype: FloatDtype;
+  parameters(): ReadonlyMap<string, Tensor>;
+}
+
+/** Writes a folder that transformers' `from_pretrained` reads. Tensors leave the engine one at a time. */
+export async function savePretrainedFiles(dir: string, model: Savable, options: SaveOptions): Promise<void> {
+  const dtype = options.dtype ?? model.dtype;
+  await mkdir(dir, { recursive: true });
+  const { torch_dtype: _, ...config } = model.config;
+  await writeConfig(join(dir, "config.json"), { ...config, dtype });
+  await writeConfig(join(dir, "generation_config.json"), model.generation_config);
+  const tensors = new Map<string, TensorToWrite>();
+  for (const [name, tensor] of model.parameters()) {
+    const values = async () => (await tensor.data()) as Float32Array;
+    tensors.set(name, { dtype: STORED_DTYPES[dtype], shape: tensor.shape, values });
+  }
+  await writeWeights(dir, tensors, dtype === "float32" ? 4 : 2, shardBytes(options.max_shard_size ?? "50GB"));
+}
+
+async function writeWeights(dir: string, tensors: Map<string, TensorToWrite>, width: number, limit: number) {
+  const bytes = (tensor: TensorToWrite) => tensor.shape.reduce((a, b) => a * b, width);
+  const shards: Map<string, TensorToWrite>[] = [];
+  let room = 0;
+  for (const [name, tensor] of tensors) {
+    if (shards.length === 0 || bytes(tensor) > room) {
+      shards.push(new Map());
+      room = limit;
+    }
+    shards.at(-1)!.set(name, tensor);
+    room -= bytes(tensor);
+  }
+  const five = (n: number) => String(n).padStart(5, "0");
+  const fileOf = (i: number) =>
+    shards.length === 1 ? "model.safetensors" : `model-${five(i + 1)}-of-${five(shards.length)}.safetensors`;
+  const written = new Set<string>();
+  for (const [i, shard] of shards.entries()) {
+    await writeSafetensors(join(dir, fileOf(i)), shard);
+    written.add(fileOf(i));
+  }
+  if (shards.length > 1) {
+    const weight_map = Object.fromEntries(shards.flatMap((s, i) => [...s.keys()].map((name) => [name, fileOf(i)])));
+    const total = [...tensors.values()].reduce((sum, tensor) => sum + bytes(tensor), 0);
+    const metadata = { total_parameters: total / width, total_size: total };
+    await writeConfig(join(dir, "model.safetensors.index.json"), { metadata, weight_map });
+    written.add("model.safetensors.index.json");
+  }
+  // What an earlier save left would be read instead of, or beside, what was just written.
+  for (const file of await readdir(dir)) {
+    const ours = /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(file);
+    if (ours && !written.has(file)) await rm(join(dir, file));
+  }
+}
+
+function shardBytes(size: number | string): number {
+  if (typeof size === "number") return size;
+  const match = /^(\d+(?:\.\d+)?)\s*(KB|MB|GB|KIB|MIB|GIB)$/i.exec(size);
+  if (!match) throw new RangeError(`max_shard_size: ${size} is neither a number of bytes nor like "5GB"`);
+  const base = match[2]!.toUpperCase().includes("I") ? 1024 : 1000;
+  return Number(match[1]) * base ** (["K", "M", "G"].indexOf(match[2]![0]!.toUpperCase()) + 1);
+}
