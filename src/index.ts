@@ -28,7 +28,21 @@ export type { Engine, EngineName, EngineOptions, JitFunction } from "./engine/ty
 // explain
 export { explain } from "./explain/explain.js";
 // model
-export type { CausalLM, GenerationOptions, ModelConfig, ModelInputs, NamedTensors } from "./model/types.js";
+export { AutoModelForCausalLM, type FromPretrainedOptions } from "./model/auto-model.js";
+export { PreTrainedModel } from "./model/base-model.js";
+export { ModelError, PretrainedFilesError, SafetensorsError, UnsupportedModelError } from "./model/errors.js";
+export { LoraConfig, type LoraConfigFields } from "./model/lora-config.js";
+export { getPeftModel, PeftModel } from "./model/peft-model.js";
+export type { SaveOptions } from "./model/save-pretrained.js";
+export type {
+  CausalLM,
+  DropoutMask,
+  GenerationOptions,
+  ModelConfig,
+  ModelInputs,
+  NamedTensors,
+  StepOptions,
+} from "./model/types.js";
 // notebook
 export type { ChartSeries, ChartSpec } from "./notebook/chart.js";
 export { type Display, display, type MimeBundle, newDisplay } from "./notebook/display.js";

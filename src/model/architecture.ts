@@ -7,6 +7,8 @@ export type LayerType = "sliding_attention" | "full_attention";
 /** What a `config.json` means for the computation: one shape of decoder covers every supported `model_type`. */
 export interface Architecture {
   vocabSize: number;
+  /** Its embedding row gets no gradient from being read (torch's `padding_idx`). */
+  padTokenId: number | null;
   hiddenSize: number;
   intermediateSize: number;
   layers: number;
@@ -80,6 +82,7 @@ export function architectureOf(config: ModelConfig, dtype: FloatDtype): Architec
   const attentionBias = read.flag("attention_bias", false);
   return {
     vocabSize: read.number("vocab_size"),
+    padTokenId: config.pad_token_id ?? null,
     hiddenSize,
     intermediateSize: read.number("intermediate_size"),
     layers,

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { architectureOf, parameterShapes } from "./architecture.js";
 import { PreTrainedModel } from "./base-model.js";
 import { configDtype, generationConfigFrom, readConfig, readGenerationConfig } from "./config-files.js";

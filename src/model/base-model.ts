@@ -1,8 +1,8 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { type Architecture, architectureOf, parameterShapes } from "./architecture.js";
-import { checkParameters, DecoderModel } from "./decoder-model.js";
 import type { Weights } from "./decoder.js";
+import { checkParameters, DecoderModel } from "./decoder-model.js";
 import type { FloatDtype } from "./dtype.js";
 import { type SaveOptions, savePretrainedFiles } from "./save-pretrained.js";
 import type { DropoutMask, ModelConfig, NamedTensors } from "./types.js";

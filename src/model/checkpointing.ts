@@ -1,28 +1,39 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { custom } from "./ops.js";
 import type { NamedTensors } from "./types.js";
 
 /**
- * `run(params, x)` that keeps only its inputs, and computes everything between again in the backward pass
- * (Chen et al. 2016). Gradients flow to `x` and `params`; other tensors that `run` reads are constants.
+ * `run(x, params, constants)` that keeps only its inputs, and computes everything between again in the backward pass
+ * (Chen et al. 2016). Gradients flow to `x` and `params`. Tensors that live shorter than the backward pass, but need no
+ * gradient, must come in through `constants`.
  */
 export function checkpointed(
-  run: (params: NamedTensors, x: Tensor2D) => Tensor2D,
-  params: NamedTensors,
+  run: (x: Tensor2D, params: NamedTensors, constants: NamedTensors) => Tensor2D,
   x: Tensor2D,
+  params: NamedTensors,
+  constants: NamedTensors,
 ): Tensor2D {
   const names = Object.keys(params);
-  const call = ([x, ...values]: Tensor[]) =>
-    run(Object.fromEntries(names.map((name, i) => [name, values[i]!])), x as Tensor2D);
+  const count = names.length + 1;
+  const fixedNames = Object.keys(constants);
+  const call = ([x, ...values]: Tensor[], fixed: Tensor[]) =>
+    run(x as Tensor2D, zip(names, values), zip(fixedNames, fixed));
   return custom([x, ...Object.values(params)], (inputs, save) => {
-    save(inputs);
+    const fixed = Object.values(constants);
+    save([...inputs, ...fixed]);
     return {
-      value: call(inputs),
-      gradFunc: (dy, inputs) => withOwnTape(() => tf.grads((...args: Tensor[]) => call(args))(inputs, dy)),
+      value: call(inputs, fixed),
+      gradFunc: (dy, saved) => {
+        const fixed = saved.slice(count);
+        return withOwnTape(() => tf.grads((...args: Tensor[]) => call(args, fixed))(saved.slice(0, count), dy));
+      },
     };
   }) as Tensor2D;
 }
+
+const zip = (names: string[], tensors: Tensor[]): NamedTensors =>
+  Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
 
 /**
  * tfjs clears the one tape it has at the end of every `tf.grads`, also of one inside a gradient function, and then

@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Scalar, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { custom, scatterAdd } from "./ops.js";
 
 /** Numbers in one `[tokens, vocab]` tile (64 MB of float32). Five tiles or so live at a time. */
@@ -125,7 +125,8 @@ function logSumExp(logits: Tensor2D): { lse: Tensor1D; shares: Tensor2D } {
   const top = tf.max(logits, -1, true);
   const powers: Tensor2D = tf.exp(tf.sub(logits, top));
   const sum = tf.sum(powers, -1, true);
-  return { lse: tf.reshape(tf.add(top, tf.log(sum)), [-1]) as Tensor1D, shares: tf.div(powers, sum) };
+  const lse: Tensor1D = tf.reshape(tf.add(top, tf.log(sum)), [-1]);
+  return { lse, shares: tf.div(powers, sum) };
 }
 
 function labelLogit(h: Tensor2D, e: Tensor2D, index: Tensor1D, softcap: number | null) {
@@ -135,8 +136,8 @@ function labelLogit(h: Tensor2D, e: Tensor2D, index: Tensor1D, softcap: number |
 
 /** 1 and the label where there is one, 0 and index 0 where the label is -100. */
 function targets(labels: Tensor1D): { weight: Tensor1D; index: Tensor1D } {
-  const counted = tf.cast(tf.notEqual(labels, -100), "int32");
-  return { weight: tf.cast(counted, "float32"), index: tf.mul(labels, counted) };
+  const counted: Tensor1D = tf.cast(tf.notEqual(labels, -100), "int32");
+  return { weight: tf.cast(counted, "float32"), index: tf.mul<Tensor1D>(labels, counted) };
 }
 
 function* tiles(hidden: Tensor2D, labels: Tensor1D, vocab: number, tileTokens?: number) {

@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Scalar, Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import type { Architecture } from "./architecture.js";
 import { type HeadOptions, linearArgmax, linearCrossEntropySum, linearLogits } from "./cross-entropy.js";
 import { hiddenStates, type Weights } from "./decoder.js";

@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType } from "./architecture.js";
 import { checkpointed } from "./checkpointing.js";
 import { attentionMasks } from "./mask.js";
@@ -50,7 +50,7 @@ export function hiddenStates(
 /** Token embeddings, scaled, `[batch * seq, hidden]`. */
 export function embed(arch: Architecture, weights: Weights, ids: Tensor2D, options: StepOptions = {}): Tensor2D {
   const table = weights.get("model.embed_tokens.weight") as Tensor2D;
-  const rows = lookup(table, tf.reshape(ids, [-1]) as Tensor1D);
+  const rows = lookup(table, tf.reshape(ids, [-1]) as Tensor1D, arch.padTokenId);
   const scaled = arch.embedScale === 1 ? rows : tf.mul(rows, arch.embedScale);
   const noise = options.embedding_noise;
   return (noise ? tf.add(scaled, tf.reshape(noise, [-1, arch.hiddenSize])) : scaled) as Tensor2D;
@@ -66,16 +66,24 @@ export function runLayers(
   options: StepOptions = {},
 ): Tensor2D {
   for (let i = 0; i < arch.layers; i++) {
-    const run = (own: NamedTensors, x: Tensor2D) => layer(arch, bind({ ...params, ...own }), i, x, pass);
-    x = options.gradient_checkpointing
-      ? checkpointed(run, paramsOfLayer(params, i), x)
-      : layer(arch, bind(params), i, x, pass);
+    if (options.gradient_checkpointing) x = checkpointedLayer(arch, bind, params, i, x, pass);
+    else if (pass.cache) x = layer(arch, bind(params), i, x, pass);
+    // What no gradient needs goes as soon as the layer is done.
+    else x = tf.tidy(() => layer(arch, bind(params), i, x, pass));
   }
   return norm(arch, bind(params), "model.norm", x);
 }
 
-function paramsOfLayer(params: NamedTensors, layer: number): NamedTensors {
-  return Object.fromEntries(Object.entries(params).filter(([name]) => name.includes(`.layers.${layer}.`)));
+function checkpointedLayer(arch: Architecture, bind: Bind, params: NamedTensors, i: number, x: Tensor2D, pass: Pass) {
+  const own = Object.entries(params).filter(([name]) => name.includes(`.layers.${i}.`));
+  const type = arch.layerTypes[i]!;
+  const run = (x: Tensor2D, own: NamedTensors, { mask, cos, sin }: NamedTensors) => {
+    const masks = { [type]: mask } as Pass["masks"];
+    const rope = { [type]: { cos, sin } } as unknown as Pass["rope"];
+    return layer(arch, bind({ ...params, ...own }), i, x, { ...pass, masks, rope });
+  };
+  const { cos, sin } = pass.rope[type];
+  return checkpointed(run, x, Object.fromEntries(own), { mask: pass.masks[type], cos, sin });
 }
 
 function layer(arch: Architecture, weights: Weights, i: number, x: Tensor2D, pass: Pass): Tensor2D {

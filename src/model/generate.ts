@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { randomUniform } from "../data/random.js";
 import type { LayerType } from "./architecture.js";
 import { linearLogits } from "./cross-entropy.js";
@@ -166,10 +166,7 @@ export class Generator {
         outputs[`values.${layer}`] = values;
         // The cache is 0 at the new token's slot.
         const withNew = (cached: Tensor, fresh: Tensor4D): Tensor4D => tf.add(cached, tf.mul(fresh, slot));
-        return [
-          withNew(inputs[`cache.keys.${layer}`]!, keys),
-          withNew(inputs[`cache.values.${layer}`]!, values),
-        ];
+        return [withNew(inputs[`cache.keys.${layer}`]!, keys), withNew(inputs[`cache.values.${layer}`]!, values)];
       },
     };
     outputs.logits = this.nextLogits(inputs, pass);

@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { randomNormal } from "../data/random.js";
 import { type Architecture, parameterShapes } from "./architecture.js";
 import { type FloatDtype, roundArray } from "./dtype.js";

@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { randomNormal } from "../data/random.js";
 import { TorchGenerator } from "../data/torch-random.js";
 import type { Weights } from "./decoder.js";

@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor2D, Tensor4D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType } from "./architecture.js";
 
 /** Never -Infinity: a row with nothing to attend to (left padding) becomes uniform instead of NaN, as in transformers. */

@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 
 /**
  * The few operations that a decoder needs beyond tfjs core, each with a gradient that keeps less and computes less than
@@ -14,9 +14,7 @@ export function rmsNormalize<T extends Tensor>(x: T, eps: number): T {
     save([y, inverse]);
     return {
       value: y,
-      gradFunc: (dy, [y, inverse]) => [
-        tf.mul(tf.sub(dy, tf.mul(y!, tf.mean(tf.mul(dy, y!), -1, true))), inverse!),
-      ],
+      gradFunc: (dy, [y, inverse]) => [tf.mul(tf.sub(dy, tf.mul(y!, tf.mean(tf.mul(dy, y!), -1, true))), inverse!)],
     };
   }) as T;
 }
@@ -48,11 +46,14 @@ export function silu<T extends Tensor>(x: T): T {
  * sign of the first half lies in `sin`. `x`: `[…, seq, headDim]`, tables `[seq, headDim]`.
  */
 export function rotate<T extends Tensor>(x: T, cos: Tensor2D, sin: Tensor2D): T {
-  return custom([x], ([x]) => ({
-    value: tf.add(tf.mul(x!, cos), tf.mul(swapHalves(x!), sin)),
-    // Swapping the halves is its own transpose.
-    gradFunc: (dy) => [tf.add(tf.mul(dy, cos), swapHalves(tf.mul(dy, sin)))],
-  })) as T;
+  return custom([x], ([x], save) => {
+    save([cos, sin]);
+    return {
+      value: tf.add(tf.mul(x!, cos), tf.mul(swapHalves(x!), sin)),
+      // Swapping the halves is its own transpose.
+      gradFunc: (dy, [cos, sin]) => [tf.add(tf.mul(dy, cos!), swapHalves(tf.mul(dy, sin!)))],
+    };
+  }) as T;
 }
 
 function swapHalves<T extends Tensor>(x: T): T {
@@ -60,13 +61,23 @@ function swapHalves<T extends Tensor>(x: T): T {
   return tf.concat([b!, a!], -1) as T;
 }
 
-/** Rows `ids` (`[n]`, int32) of `table` (`[rows, width]`); the gradient adds into the rows that were read. */
-export function lookup(table: Tensor2D, ids: Tensor1D): Tensor2D {
+/**
+ * Rows `ids` (`[n]`, int32) of `table` (`[rows, width]`); the gradient adds into the rows that were read, except row
+ * `padding`, as in torch's `nn.Embedding(padding_idx)`.
+ */
+export function lookup(table: Tensor2D, ids: Tensor1D, padding: number | null): Tensor2D {
   const shape = table.shape;
-  return custom([table], ([table]) => ({
-    value: tf.gather(table!, ids),
-    gradFunc: (dy) => [scatterAdd(ids, dy as Tensor2D, shape)],
-  })) as Tensor2D;
+  return custom([table], ([table], save) => {
+    save([ids]);
+    return {
+      value: tf.gather(table!, ids),
+      gradFunc: (dy, [ids]) => {
+        const read =
+          padding === null ? dy : tf.mul(dy, tf.expandDims(tf.cast(tf.notEqual(ids!, padding), "float32"), 1));
+        return [scatterAdd(ids as Tensor1D, read as Tensor2D, shape)];
+      },
+    };
+  }) as Tensor2D;
 }
 
 /** Zeros of `shape` with `rows[i]` added at row `ids[i]`. tf.scatterND adds duplicates up on every backend. */
@@ -80,7 +91,10 @@ interface ValueAndGradient {
   gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor[];
 }
 
-/** `tf.customGrad` with usable types. Whatever is not in `inputs` is constant: no gradient is built for it. */
+/**
+ * `tf.customGrad` with usable types. Whatever is not in `inputs` is constant: no gradient is built for it. A tensor that
+ * `gradFunc` reads must go through `save`: a tidy around the forward pass disposes what only a closure holds.
+ */
 export function custom(inputs: Tensor[], compute: (inputs: Tensor[], save: Save) => ValueAndGradient): Tensor {
   const op = tf.customGrad(((...args: unknown[]) => {
     const save = args.pop() as Save;

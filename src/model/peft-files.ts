@@ -32,7 +32,9 @@ export async function readAdapter(
     for (const [name, shape] of shapes) {
       const stored = file.tensors.get(name)!.shape;
       if (`${stored}` !== `${shape}`) {
-        throw new PretrainedFilesError(`${path}: ${name} has shape [${stored}], expected [${shape}] for this base model`);
+        throw new PretrainedFilesError(
+          `${path}: ${name} has shape [${stored}], expected [${shape}] for this base model`,
+        );
       }
       const { values } = await file.read(name);
       tensors[name] = tf.tensor(values as Float32Array, shape, "float32");

@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
 import { type Architecture, linearModules, parameterShapes } from "./architecture.js";
 import type { PreTrainedModel } from "./base-model.js";
-import { checkParameters, DecoderModel } from "./decoder-model.js";
 import type { Weights } from "./decoder.js";
+import { checkParameters, DecoderModel } from "./decoder-model.js";
 import type { FloatDtype } from "./dtype.js";
 import { type Adapter, adapterNames, dropoutName, initialAdapters, mergedWeight, withAdapters } from "./lora.js";
-import { LoraConfig } from "./lora-config.js";
+import type { LoraConfig } from "./lora-config.js";
 import { readAdapter, saveAdapter } from "./peft-files.js";
 import { DEFAULT_TARGETS, findTargets } from "./target-modules.js";
 import type { DropoutMask, ModelConfig, NamedTensors, StepOptions } from "./types.js";

@@ -1,5 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor2D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType, RopeSettings } from "./architecture.js";
 
 /** Cosine and signed sine of positions, each `[positions, headDim]`; see `rotate` in ops.ts. */

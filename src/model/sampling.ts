@@ -15,7 +15,10 @@ export function checkSampling(settings: SamplingSettings): void {
     if (!ok) throw new RangeError(`generate: ${text}`);
   };
   const { do_sample, temperature, top_k, top_p, repetition_penalty } = settings;
-  demand(!do_sample || temperature > 0, `temperature must be above 0, got ${temperature} (for greedy: do_sample: false)`);
+  demand(
+    !do_sample || temperature > 0,
+    `temperature must be above 0, got ${temperature} (for greedy: do_sample: false)`,
+  );
   demand(Number.isInteger(top_k) && top_k >= 0, `top_k must be an integer, 0 for no limit, got ${top_k}`);
   demand(top_p > 0 && top_p <= 1, `top_p must lie in (0, 1], got ${top_p}`);
   demand(repetition_penalty > 0, `repetition_penalty must be above 0, got ${repetition_penalty}`);

@@ -1,5 +1,5 @@
-import { setImmediate } from "node:timers/promises";
-import * as tf from "@tensorflow/tfjs";
+import { ensureEngine } from "../engine/index.js";
+import type { JitFunction } from "../engine/types.js";
 import type { NamedTensors } from "./types.js";
 
 /** A pure step over named tensors; the inputs stay the caller's, the outputs become the caller's. */
@@ -8,12 +8,20 @@ export interface Step {
   dispose(): void;
 }
 
-/** Runs a step on the engine in use: traced and replayed where it can, else operation by operation. */
-export function traceable(step: (inputs: NamedTensors) => NamedTensors, _name: string): Step {
+/** Runs a step on the engine in use, which may trace it once and replay it; after `useEngine` it is made anew. */
+export function traceable(step: (inputs: NamedTensors) => NamedTensors, name: string): Step {
+  let made: { engine: unknown; run: JitFunction<NamedTensors, NamedTensors> } | undefined;
   const run = async (inputs: NamedTensors) => {
-    // Without a pause, a long generation on a synchronous backend would starve timers and signals.
-    await setImmediate();
-    return tf.tidy(() => step(inputs) as tf.TensorContainer) as NamedTensors;
+    const engine = await ensureEngine();
+    if (made?.engine !== engine) {
+      made?.run.dispose();
+      made = { engine, run: engine.jit(step, { name }) };
+    }
+    return made.run(inputs);
   };
-  return Object.assign(run, { dispose() {} });
+  const dispose = () => {
+    made?.run.dispose();
+    made = undefined;
+  };
+  return Object.assign(run, { dispose });
 }

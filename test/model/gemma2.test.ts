@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, type CausalLM, type ModelInputs, type NamedTensors } from "../../src/index.js";
 import { figures, forwardFigures, largestDifference, relativeDifference, values, withoutLeaks } from "./reference.js";
 

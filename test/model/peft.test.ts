@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, getPeftModel, LoraConfig, type NamedTensors, PeftModel } from "../../src/index.js";
 import { readSafetensors } from "../../src/model/safetensors.js";
 import {

@@ -3,10 +3,10 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as tf from "@tensorflow/tfjs";
 import type { Tensor } from "@tensorflow/tfjs";
-import type { ModelInputs } from "../../src/model/types.js";
+import * as tf from "@tensorflow/tfjs";
 import { type HostTensor, readSafetensors } from "../../src/model/safetensors.js";
+import type { ModelInputs } from "../../src/model/types.js";
 
 /** The committed figures; the compiled test lies in dist/test/model. */
 export const figures = (...path: string[]): string =>
