@@ -157,6 +157,7 @@ export const f32 = {
   sub: binary(0x93),
   mul: binary(0x94),
   div: binary(0x95),
+  max: binary(0x97),
 };
 
 export const v128 = {
@@ -210,6 +211,7 @@ export const i32x4 = {
   add: binary(...simd(0xae)),
   sub: binary(...simd(0xb1)),
   shl: (a: Code, bits: number): Code => [...a, ...i32.const(bits), ...simd(0xab)],
+  shrSigned: (a: Code, bits: number): Code => [...a, ...i32.const(bits), ...simd(0xac)],
   truncated: unary(...simd(0xf8)),
 };
 

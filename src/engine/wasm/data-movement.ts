@@ -43,6 +43,16 @@ export function castKernel(original: KernelFunc): KernelFunc {
   };
 }
 
+/** tfjs-wasm copies the tensor. Data never changes in place, so a clone can share it, as on tfjs's cpu backend. */
+export function identityKernel(original: KernelFunc): KernelFunc {
+  return (args) => {
+    const { dataId, shape, dtype } = args.inputs.x as TensorInfo;
+    if (dtype === "string") return original(args);
+    (args.backend as BackendWasm).incRef(dataId);
+    return { dataId, shape, dtype };
+  };
+}
+
 /** tfjs-wasm copies the whole source out of its heap before it takes one row. */
 export function sliceKernel(original: KernelFunc): KernelFunc {
   return (args) => {
@@ -51,12 +61,29 @@ export function sliceKernel(original: KernelFunc): KernelFunc {
     const { begin, size } = args.attrs as unknown as { begin: number | number[]; size: number | number[] };
     const [start, shape] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size) as [number[], number[]];
     tf.slice_util.assertParamsValid(x as tf.Tensor, start, shape);
-    const wasm = args.backend as BackendWasm;
-    const out = wasm.makeOutput(shape, x.dtype);
-    if (tf.util.sizeFromShape(shape) === 0) return out;
-    copyRuns(wasm.typedArrayFromHeap(x), x.shape, start, shape, wasm.typedArrayFromHeap(out));
-    return out;
+    return slice(x, start, shape, args.backend as BackendWasm);
   };
+}
+
+/** A slice for each part. */
+export const splitKernel: KernelFunc = ({ inputs, attrs, backend }) => {
+  const x = inputs.x as TensorInfo;
+  const { numOrSizeSplits, axis } = attrs as unknown as { numOrSizeSplits: number | number[]; axis: number };
+  const along = tf.util.parseAxisParam(axis, x.shape)[0]!;
+  let from = 0;
+  return tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, along).map((size) => {
+    const start = x.shape.map((_, i) => (i === along ? from : 0));
+    const shape = x.shape.map((whole, i) => (i === along ? size : whole));
+    from += size;
+    return slice(x, start, shape, backend as BackendWasm);
+  });
+};
+
+function slice(x: TensorInfo, start: number[], shape: number[], backend: BackendWasm): TensorInfo {
+  const out = backend.makeOutput(shape, x.dtype);
+  if (tf.util.sizeFromShape(shape) === 0) return out;
+  copyRuns(backend.typedArrayFromHeap(x), x.shape, start, shape, backend.typedArrayFromHeap(out));
+  return out;
 }
 
 /** Copies the longest runs that are contiguous in the source. */

@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
-import { castKernel, sliceKernel, unsortedSegmentSumKernel } from "./data-movement.js";
+import { castKernel, identityKernel, sliceKernel, splitKernel, unsortedSegmentSumKernel } from "./data-movement.js";
+import { reductionKernel, unaryKernel } from "./elementwise.js";
 import { batchMatMulKernel, fusedMatMulKernel } from "./matmul.js";
-import { cumulativeKernel, sumKernel } from "./repairs.js";
+import { cumulativeKernel } from "./repairs.js";
 
 type Replace = (original: tf.KernelFunc) => tf.KernelFunc;
 
@@ -14,7 +15,13 @@ const replacements: Record<string, Replace> = {
   Slice: sliceKernel,
   Cumsum: cumulativeKernel,
   Cumprod: cumulativeKernel,
-  Sum: sumKernel,
+  Identity: identityKernel,
+  SplitV: () => splitKernel,
+  Exp: unaryKernel("exp"),
+  Tanh: unaryKernel("tanh"),
+  Sum: reductionKernel("Sum"),
+  Mean: reductionKernel("Mean"),
+  Max: reductionKernel("Max"),
 };
 
 let replaced = false;

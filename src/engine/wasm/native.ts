@@ -3,6 +3,8 @@ import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type Code, f32x4, ModuleBuilder } from "./assembler.js";
 import { defineGemm, type GemmFunction, gemmScratchBytes } from "./gemm.js";
 import { defineGemv, type GemvFunction } from "./gemv.js";
+import { defineReductions, type ReduceFunction } from "./reduce.js";
+import { defineTranscendental, type UnaryFunction } from "./transcendental.js";
 
 /** Our own WebAssembly functions, working in the memory of tfjs's backend: tensors are shared, nothing is copied. */
 export interface Native {
@@ -11,6 +13,12 @@ export interface Native {
   gemm8: GemmFunction;
   gemvRows: GemvFunction;
   gemvColumns: GemvFunction;
+  exp: UnaryFunction;
+  tanh: UnaryFunction;
+  sumRows: ReduceFunction;
+  maxRows: ReduceFunction;
+  sumColumns: ReduceFunction;
+  maxColumns: ReduceFunction;
   /** Address of `gemmScratchBytes` bytes. */
   scratch: number;
 }
@@ -65,6 +73,8 @@ function kernelModule(fused: boolean, shared: boolean): Uint8Array<ArrayBuffer> 
   defineGemm(builder, "gemm16", 16, multiplyAdd);
   defineGemm(builder, "gemm8", 8, multiplyAdd);
   defineGemv(builder, multiplyAdd);
+  defineTranscendental(builder, multiplyAdd);
+  defineReductions(builder);
   return builder.build({ shared });
 }
 
