@@ -1,0 +1,327 @@
+import * as tf from "@tensorflow/tfjs";
+import { Device, INLINE_BYTES, type RunResult } from "./device.js";
+import type { Feed } from "./device-core.js";
+import { program } from "./program.js";
+import { defaultSettings, type SessionSettings } from "./runtime.js";
+import { SessionCache } from "./session-cache.js";
+import {
+  arrayOf,
+  type ElementType,
+  forgetRecorded,
+  type HostArray,
+  hostValue,
+  literalValue,
+  recordedNodes,
+  release,
+  reshape,
+  retain,
+  Storage,
+  sameShape,
+  type Value,
+} from "./values.js";
+
+/** What a tensor's data id stands for. */
+interface Entry {
+  /** Undefined: a string or complex tensor, which TensorFlow.js's cpu backend keeps. */
+  value: Value | undefined;
+  foreign: tf.TensorInfo | undefined;
+  refCount: number;
+}
+
+/** What `jit` hears of while it traces a step. */
+export interface TraceListener {
+  /** A tensor that the step makes from numbers, too large to be written into the graph. */
+  onConstant(storage: Storage): void;
+  /** A read on this thread, which a replay would not repeat. */
+  onRead(value: Value): void;
+  onInput(kernelName: string, tensor: tf.TensorInfo, storage: Storage | undefined): void;
+  /** A kernel that only the cpu backend has. */
+  onBorrowed(kernelName: string): void;
+}
+
+/** A program that never reads anything must not record for ever. */
+const MAX_PENDING_NODES = 50_000;
+/** Sessions for graphs that were recorded, not traced by `jit`. */
+const CACHED_SESSIONS = 32;
+
+/**
+ * A TensorFlow.js backend that records instead of computing: each kernel appends a node to a pending graph, and reading a
+ * tensor has ONNX Runtime compute, in one session, everything that tensors now need.
+ */
+export class OnnxBackend extends tf.KernelBackend {
+  readonly device: Device;
+  settings: SessionSettings = defaultSettings;
+  /** Set while `jit` traces. */
+  trace: TraceListener | undefined;
+  private readonly entries = new tf.DataStorage<Entry>(this, tf.engine());
+  /** Values of tensors that no session has computed yet. */
+  private readonly pending = new Set<Value>();
+  private readonly sessions: SessionCache;
+  private readonly freeStorage = (storage: Storage) => {
+    if (storage.device) this.device.free(storage.device);
+    storage.device = 0;
+  };
+
+  /** @throws OnnxRuntimeError when the native library cannot be loaded here */
+  constructor() {
+    super();
+    this.device = new Device();
+    this.sessions = new SessionCache(this.device, CACHED_SESSIONS, () => this.settings);
+  }
+
+  /** For sessions made from now on. Tensors stay. */
+  configure(settings: Partial<SessionSettings>): void {
+    this.settings = { ...defaultSettings, ...settings };
+    this.sessions.clear();
+  }
+
+  // --- tensors
+
+  override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(
+    dataId: tf.DataId,
+    values: tf.BackendValues,
+    shape: number[],
+    dtype: tf.DataType,
+    refCount: number,
+  ): void {
+    if (dtype === "string" || dtype === "complex64") {
+      const cpu = cpuBackend();
+      this.entries.set(dataId, { value: undefined, foreign: cpu.makeTensorInfo(shape, dtype, values), refCount });
+    } else {
+      this.hold(dataId, this.store(values as ArrayLike<number>, shape, dtype), refCount);
+    }
+  }
+
+  /** A data id for what a kernel returned. */
+  tensorInfo(value: Value): tf.TensorInfo {
+    const dataId = {};
+    this.hold(dataId, value, 1);
+    return { dataId, shape: value.shape as number[], dtype: value.type as tf.DataType };
+  }
+
+  foreignInfo(info: tf.TensorInfo): tf.TensorInfo {
+    const dataId = {};
+    this.entries.set(dataId, { value: undefined, foreign: info, refCount: 1 });
+    return { dataId, shape: info.shape, dtype: info.dtype };
+  }
+
+  /** The value of one of this backend's tensors, or of another backend's, which is then moved here. */
+  value(tensor: tf.TensorInfo): Value {
+    const { value } = this.entries.get(tensor.dataId);
+    if (!value) throw new Error(`the onnx backend has no ${tensor.dtype} kernels`);
+    return sameShape(value.shape, tensor.shape) ? value : reshape(value, tensor.shape);
+  }
+
+  foreign(tensor: tf.TensorInfo): tf.TensorInfo | undefined {
+    return this.entries.get(tensor.dataId).foreign;
+  }
+
+  /** Numbers given by the program: kept here while small, else sent to the device. */
+  store(values: ArrayLike<number>, shape: readonly number[], type: ElementType): Value {
+    const array = ownArray(values, type);
+    const small = array.byteLength <= INLINE_BYTES;
+    // What a traced step makes from plain numbers is part of its graph.
+    if (small && this.trace) return literalValue(array, shape, type);
+    const value = hostValue(shape, type, array);
+    this.trace?.onConstant(value.storage!);
+    if (!small) this.upload(value.storage!);
+    return value;
+  }
+
+  override disposeData(dataId: tf.DataId, force = false): boolean {
+    if (!this.entries.has(dataId)) return true;
+    const entry = this.entries.get(dataId);
+    if (--entry.refCount > 0 && !force) return false;
+    this.entries.delete(dataId);
+    if (entry.foreign) cpuBackend().disposeIntermediateTensorInfo(entry.foreign);
+    if (entry.value) this.letGo(entry.value);
+    return true;
+  }
+
+  override refCount(dataId: tf.DataId): number {
+    return this.entries.has(dataId) ? this.entries.get(dataId).refCount : 0;
+  }
+
+  override incRef(dataId: tf.DataId): void {
+    this.entries.get(dataId).refCount++;
+  }
+
+  decRef(dataId: tf.DataId): void {
+    if (this.entries.has(dataId)) this.entries.get(dataId).refCount--;
+  }
+
+  override numDataIds(): number {
+    return this.entries.numDataIds();
+  }
+
+  // --- reading
+
+  override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    const entry = this.entries.get(dataId);
+    if (!entry.value) return cpuBackend().readSync(entry.foreign!.dataId);
+    const storage = this.computed(entry.value);
+    return (storage.host ?? (await this.device.read(storage.device))) as tf.BackendValues;
+  }
+
+  override readSync(dataId: tf.DataId): tf.BackendValues {
+    const entry = this.entries.get(dataId);
+    if (!entry.value) return cpuBackend().readSync(entry.foreign!.dataId);
+    return this.readValueSync(entry.value) as tf.BackendValues;
+  }
+
+  readValueSync(value: Value): HostArray {
+    const storage = this.computed(value);
+    return storage.host ?? this.device.readSync(storage.device);
+  }
+
+  private computed(value: Value): Storage {
+    this.trace?.onRead(value);
+    if (!value.storage) this.flush();
+    return value.storage!;
+  }
+
+  // --- computing
+
+  /** Starts computing every tensor that is pending. */
+  flush(): void {
+    const outputs = [...this.pending];
+    if (outputs.length === 0) return;
+    const graph = program(outputs);
+    const session = this.sessions.get(graph);
+    const buffers = this.device.run(
+      session,
+      graph.feeds.map((value) => this.feed(value)),
+      outputs.length,
+    );
+    for (const [i, output] of outputs.entries()) arrive(output, buffers[i]!);
+    this.pending.clear();
+    for (const node of graph.nodes) for (const output of node.outputs) output.node = undefined;
+    for (const node of graph.nodes) for (const input of node.inputs) this.release(input);
+    forgetRecorded();
+  }
+
+  /** Called before each kernel. */
+  beforeKernel(): void {
+    if (!this.trace && recordedNodes() > MAX_PENDING_NODES) this.flush();
+  }
+
+  /** What a session has computed. */
+  resultValue({ buffer, host }: RunResult, shape: readonly number[], type: ElementType): Value {
+    const value = hostValue(shape, type, host);
+    value.storage!.host = host;
+    value.storage!.device = buffer;
+    return value;
+  }
+
+  /** A new tensor that shows an existing value. */
+  viewTensor(value: Value, shape: readonly number[]): tf.Tensor {
+    return tf.engine().makeTensorFromTensorInfo(this.tensorInfo(reshape(value, shape)), this);
+  }
+
+  /** After a trace nothing may be pending: it would need inputs that have no bytes. */
+  abandonPending(complain: (shape: readonly number[]) => void): void {
+    const left = [...this.pending];
+    this.pending.clear();
+    forgetRecorded();
+    if (left[0]) complain(left[0].shape);
+  }
+
+  /** What a session reads for a value whose bytes exist. */
+  feed(value: Value): Feed {
+    const storage = value.storage!;
+    if (storage.host && storage.host.byteLength <= INLINE_BYTES) return storage.host;
+    if (!storage.device) this.upload(storage);
+    return storage.device;
+  }
+
+  retain(value: Value): void {
+    retain(value);
+  }
+
+  release(value: Value): void {
+    release(value, this.freeStorage);
+  }
+
+  private upload(storage: Storage): void {
+    storage.device = this.device.upload(storage.host!);
+    storage.host = undefined;
+  }
+
+  private hold(dataId: tf.DataId, value: Value, refCount: number): void {
+    retain(value);
+    value.holders++;
+    if (value.storage) value.storage.holders++;
+    else this.pending.add(value);
+    this.entries.set(dataId, { value, foreign: undefined, refCount });
+  }
+
+  private letGo(value: Value): void {
+    if (--value.holders === 0) this.pending.delete(value);
+    if (value.storage) value.storage.holders--;
+    this.release(value);
+  }
+
+  // --- what TensorFlow.js asks of a backend
+
+  override memory(): { unreliable: boolean } {
+    // Bytes live with the device; tensors are counted by TensorFlow.js itself.
+    return { unreliable: true };
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override async time(run: () => void): Promise<{ kernelMs: number }> {
+    this.flush();
+    const start = performance.now();
+    run();
+    this.flush();
+    await this.device.idle();
+    return { kernelMs: performance.now() - start };
+  }
+
+  override dispose(): void {
+    this.sessions.clear();
+    void this.device.dispose();
+  }
+}
+
+/** A pending value has been computed, or will be by the time the device is asked for it. */
+function arrive(value: Value, buffer: number): void {
+  value.storage = new Storage();
+  value.storage.device = buffer;
+  value.storage.holders = value.holders;
+  value.storage.uses = 1;
+}
+
+export interface CpuBackend extends tf.KernelBackend {
+  makeTensorInfo(shape: number[], dtype: tf.DataType, values?: tf.BackendValues): tf.TensorInfo;
+  disposeIntermediateTensorInfo(info: tf.TensorInfo): void;
+}
+
+/** TensorFlow.js's own backend in JavaScript, for what has no kernel here. */
+export function cpuBackend(): CpuBackend {
+  return tf.findBackend("cpu") as unknown as CpuBackend;
+}
+
+/** An array of our own: uploading detaches it, and a view would carry its whole buffer along. */
+function ownArray(values: ArrayLike<number>, type: ElementType): HostArray {
+  const array = arrayOf(type, values.length);
+  (array as Float32Array).set(values);
+  return array;
+}

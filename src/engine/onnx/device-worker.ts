@@ -1,0 +1,88 @@
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type DeviceMessage, type DeviceReply, type DeviceStart, INLINE_BYTES } from "./device.js";
+import { DeviceCore } from "./device-core.js";
+import { loadRuntime } from "./runtime.js";
+
+/** The thread that computes. Its messages arrive in the order in which device.ts sent them. */
+const { signal, syncPort } = workerData as DeviceStart;
+const port = parentPort!;
+
+serve();
+
+function serve(): void {
+  const core = start();
+  if (!core) return;
+  port.on("message", (message: DeviceMessage) => handle(core, message));
+  answerSync({});
+}
+
+function start(): DeviceCore | undefined {
+  try {
+    return new DeviceCore(loadRuntime());
+  } catch (error) {
+    answerSync({ error: messageOf(error) });
+    return undefined;
+  }
+}
+
+function handle(core: DeviceCore, message: DeviceMessage): void {
+  switch (message.kind) {
+    case "upload":
+      core.upload(message.id, message.data);
+      break;
+    case "free":
+      core.free(message.ids);
+      break;
+    case "load":
+      core.load(message.id, message.spec);
+      break;
+    case "unload":
+      core.unload(message.id);
+      break;
+    case "run": {
+      const error = core.run(message.session, message.feeds, message.outputs);
+      if (message.reply) answer(port, error ? { id: message.reply, error: messageOf(error) } : finished(core, message));
+      break;
+    }
+    case "read": {
+      const reply = attemptRead(core, message.id);
+      if (message.reply) answer(port, { ...reply, id: message.reply });
+      else answerSync(reply);
+      break;
+    }
+    case "idle":
+      answer(port, { id: message.reply });
+  }
+}
+
+/** Small results, such as a loss, go back at once: the caller will want them. */
+function finished(core: DeviceCore, { reply, outputs }: { reply?: number; outputs: number[] }): DeviceReply {
+  const small = outputs.map((id) => {
+    const data = core.read(id);
+    return data.byteLength <= INLINE_BYTES ? data.slice() : undefined;
+  });
+  return { id: reply, small };
+}
+
+function attemptRead(core: DeviceCore, id: number): DeviceReply {
+  try {
+    return { data: core.read(id).slice() };
+  } catch (error) {
+    return { error: messageOf(error) };
+  }
+}
+
+/** The main thread sleeps in `Atomics.wait` until the answer lies in the port. */
+function answerSync(reply: DeviceReply): void {
+  answer(syncPort, reply);
+  Atomics.store(signal, 0, 1);
+  Atomics.notify(signal, 0);
+}
+
+function answer(to: Pick<MessagePort, "postMessage">, reply: DeviceReply): void {
+  to.postMessage(reply, reply.data ? [reply.data.buffer as ArrayBuffer] : []);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

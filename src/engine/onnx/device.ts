@@ -1,0 +1,184 @@
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import type { Feed, SessionModel } from "./device-core.js";
+import type { HostArray } from "./values.js";
+
+/** Up to this size numbers travel with the commands; larger ones lie on the device. */
+export const INLINE_BYTES = 4096;
+
+export type DeviceMessage =
+  | { kind: "upload"; id: number; data: HostArray }
+  | { kind: "free"; ids: number[] }
+  | { kind: "load"; id: number; spec: SessionModel }
+  | { kind: "unload"; id: number }
+  | { kind: "run"; session: number; feeds: Feed[]; outputs: number[]; reply?: number }
+  | { kind: "read"; id: number; reply?: number }
+  | { kind: "idle"; reply: number };
+
+export interface DeviceReply {
+  id?: number | undefined;
+  data?: HostArray;
+  /** After a run: its outputs, where they are small. */
+  small?: (HostArray | undefined)[];
+  error?: string;
+}
+
+export interface DeviceStart {
+  signal: Int32Array;
+  syncPort: MessagePort;
+}
+
+/** ONNX Runtime refused a graph or failed while it ran. */
+export class OnnxRuntimeError extends Error {
+  override name = "OnnxRuntimeError";
+}
+
+export interface RunResult {
+  buffer: number;
+  host: HostArray | undefined;
+}
+
+interface Waiting {
+  resolve(reply: DeviceReply): void;
+  reject(error: Error): void;
+}
+
+/**
+ * ONNX Runtime on a thread of its own, so that the event loop stays free while it computes.
+ *
+ * Weights and results stay with that thread; only what is read crosses over. Commands are sent without waiting and run in
+ * order; a failure reaches whoever reads a result of it.
+ */
+export class Device {
+  private readonly worker: Worker;
+  private readonly signal = new Int32Array(new SharedArrayBuffer(4));
+  private readonly syncPort: MessagePort;
+  private readonly waiting = new Map<number, Waiting>();
+  private freed: number[] = [];
+  private lastId = 0;
+  private stopped: Error | undefined;
+
+  /** @throws OnnxRuntimeError when the native library cannot be loaded */
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    this.syncPort = port1;
+    const start: DeviceStart = { signal: this.signal, syncPort: port2 };
+    this.worker = new Worker(new URL("./device-worker.js", import.meta.url), {
+      workerData: start,
+      transferList: [port2],
+      // Flags of the main program, such as --input-type, would be applied to the worker's file.
+      execArgv: [],
+    });
+    this.worker.on("message", (reply: DeviceReply) => this.settle(reply));
+    this.worker.on("error", (error) => this.stop(error as Error));
+    this.worker.unref();
+    this.syncPort.unref();
+    this.receiveSync();
+  }
+
+  /** Takes the array over: it is no longer usable here. */
+  upload(data: HostArray): number {
+    const id = ++this.lastId;
+    this.send({ kind: "upload", id, data }, [data.buffer as ArrayBuffer]);
+    return id;
+  }
+
+  free(id: number): void {
+    // A step frees hundreds of buffers one by one; one message takes them all.
+    if (this.freed.push(id) === 1) queueMicrotask(() => this.sendFreed());
+  }
+
+  load(spec: SessionModel): number {
+    const id = ++this.lastId;
+    this.send({ kind: "load", id, spec });
+    return id;
+  }
+
+  unload(session: number): void {
+    this.send({ kind: "unload", id: session });
+  }
+
+  /** Starts a run and returns the buffers that will hold its outputs. */
+  run(session: number, feeds: Feed[], outputCount: number): number[] {
+    const outputs = this.newIds(outputCount);
+    this.send({ kind: "run", session, feeds, outputs });
+    return outputs;
+  }
+
+  /** As `run`, but waits for its end; small outputs come along. */
+  async runAsync(session: number, feeds: Feed[], outputCount: number): Promise<RunResult[]> {
+    const outputs = this.newIds(outputCount);
+    const { small } = await this.ask((reply) => ({ kind: "run", session, feeds, outputs, reply }));
+    return outputs.map((buffer, i) => ({ buffer, host: small?.[i] }));
+  }
+
+  async read(id: number): Promise<HostArray> {
+    const reply = await this.ask((number) => ({ kind: "read", id, reply: number }));
+    return reply.data!;
+  }
+
+  /** Blocks this thread until the buffer has been computed. */
+  readSync(id: number): HostArray {
+    Atomics.store(this.signal, 0, 0);
+    this.send({ kind: "read", id });
+    return this.receiveSync().data!;
+  }
+
+  /** Settles when everything asked so far has been done. */
+  async idle(): Promise<void> {
+    await this.ask((reply) => ({ kind: "idle", reply }));
+  }
+
+  async dispose(): Promise<void> {
+    this.stop(new OnnxRuntimeError("the onnx backend has been disposed"));
+    await this.worker.terminate();
+  }
+
+  private receiveSync(): DeviceReply {
+    Atomics.wait(this.signal, 0, 0);
+    const reply = receiveMessageOnPort(this.syncPort)?.message as DeviceReply | undefined;
+    if (!reply) throw new OnnxRuntimeError("the onnx thread ended without an answer");
+    if (reply.error !== undefined) throw new OnnxRuntimeError(reply.error);
+    return reply;
+  }
+
+  private ask(message: (reply: number) => DeviceMessage): Promise<DeviceReply> {
+    const id = ++this.lastId;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.worker.ref();
+      this.send(message(id));
+    });
+  }
+
+  private settle(reply: DeviceReply): void {
+    const waiting = this.waiting.get(reply.id!);
+    this.waiting.delete(reply.id!);
+    // Idle, the thread must not keep the process alive.
+    if (this.waiting.size === 0) this.worker.unref();
+    if (reply.error !== undefined) waiting?.reject(new OnnxRuntimeError(reply.error));
+    else waiting?.resolve(reply);
+  }
+
+  private send(message: DeviceMessage, transfer: ArrayBuffer[] = []): void {
+    if (this.stopped) throw this.stopped;
+    this.sendFreed();
+    this.worker.postMessage(message, transfer);
+  }
+
+  private sendFreed(): void {
+    if (this.freed.length === 0 || this.stopped) return;
+    const ids = this.freed;
+    this.freed = [];
+    this.worker.postMessage({ kind: "free", ids } satisfies DeviceMessage);
+  }
+
+  private stop(error: Error): void {
+    this.stopped ??= error;
+    for (const { reject } of this.waiting.values()) reject(this.stopped);
+    this.waiting.clear();
+  }
+
+  private newIds(count: number): number[] {
+    return Array.from({ length: count }, () => ++this.lastId);
+  }
+}

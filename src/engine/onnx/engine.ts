@@ -1,0 +1,48 @@
+import { createRequire } from "node:module";
+import * as tf from "@tensorflow/tfjs";
+import { EngineUnavailableError } from "../errors.js";
+import type { Rung } from "../ladder.js";
+import type { Engine, EngineOptions } from "../types.js";
+import type { OnnxBackend } from "./backend.js";
+import { onnxJit } from "./jit.js";
+import { BACKEND_NAME } from "./register.js";
+import { defaultSettings } from "./runtime.js";
+
+/** ONNX Runtime through our own lazy backend: the default wherever its native library loads. */
+export const onnxRung: Rung = {
+  name: "onnx",
+  async start(options) {
+    const backend = findBackend();
+    const settings = { ...defaultSettings, ...definedOnly(options) };
+    backend.configure(settings);
+    await tf.setBackend(BACKEND_NAME);
+    const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+    return onnxEngine(
+      backend,
+      `ONNX Runtime ${version} on ${settings.device === "cpu" ? "the CPU" : settings.device}, ` +
+        `${settings.threads} thread${settings.threads === 1 ? "" : "s"}`,
+    );
+  },
+};
+
+function findBackend(): OnnxBackend {
+  try {
+    return tf.findBackend(BACKEND_NAME) as OnnxBackend;
+  } catch (error) {
+    const [firstLine] = (error as Error).message.split("\n");
+    throw new EngineUnavailableError(`onnxruntime-node's native library does not load here (${firstLine})`);
+  }
+}
+
+function onnxEngine(backend: OnnxBackend, description: string): Engine {
+  return {
+    name: "onnx",
+    backend: BACKEND_NAME,
+    description,
+    jit: (step, options) => onnxJit(backend, step, options?.name ?? (step.name || "step")),
+  };
+}
+
+function definedOnly({ threads, device }: EngineOptions): Partial<{ threads: number; device: string }> {
+  return { ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
+}

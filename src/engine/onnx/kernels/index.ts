@@ -1,0 +1,17 @@
+import { arithmeticKernels } from "./arithmetic.js";
+import { gatherKernels } from "./gather.js";
+import type { Kernels } from "./kernel.js";
+import { matmulKernels } from "./matmul.js";
+import { reduceKernels } from "./reduce.js";
+import { shapeKernels } from "./shape.js";
+import { unaryKernels } from "./unary.js";
+
+/** Every TensorFlow.js kernel that is recorded as ONNX nodes, by its name there. */
+export const kernels: Kernels = {
+  ...arithmeticKernels,
+  ...unaryKernels,
+  ...reduceKernels,
+  ...shapeKernels,
+  ...gatherKernels,
+  ...matmulKernels,
+};

@@ -1,0 +1,70 @@
+import { constant, type ElementType, emit, hostValue, indices, ONNX_TYPE, sizeOf, type Value } from "../values.js";
+
+/**
+ * Records what a TensorFlow.js kernel computes. Inputs come by the kernel's own names (or as a list), attributes as
+ * TensorFlow.js passes them; each kernel declares those it reads.
+ */
+export type Kernel = (inputs: never, attributes: never) => Value | Value[];
+export type Kernels = Record<string, Kernel>;
+
+export interface Unary {
+  x: Value;
+}
+export interface Binary {
+  a: Value;
+  b: Value;
+}
+
+export function cast(x: Value, type: ElementType): Value {
+  return x.type === type ? x : emit("Cast", [x], x.shape, type, { to: ONNX_TYPE[type] });
+}
+
+/** A tensor of one repeated value. */
+export function fill(shape: readonly number[], value: number, type: ElementType): Value {
+  const size = sizeOf(shape);
+  if (size === 0) return hostValue(shape, type);
+  if (size === 1) return constant([value], shape, type);
+  return emit("Expand", [scalar(value, type), indices(shape)], shape, type);
+}
+
+export function scalar(value: number, type: ElementType = "float32"): Value {
+  return constant([value], [], type);
+}
+
+/** The shape of an element-wise operation on both. */
+export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const left = a[a.length - rank + i] ?? 1;
+    const right = b[b.length - rank + i] ?? 1;
+    return left === 1 ? right : left;
+  });
+}
+
+/** ONNX nodes with both shapes broadcast, as every binary operator does. */
+export function binary(op: string, a: Value, b: Value, type: ElementType = a.type): Value {
+  return emit(op, [a, b], broadcastShape(a.shape, b.shape), type);
+}
+
+export function unary(op: string, x: Value, attributes?: Record<string, number | { float: number }>): Value {
+  return emit(op, [x], x.shape, x.type, attributes);
+}
+
+export function transpose(x: Value, perm: readonly number[]): Value {
+  if (perm.every((axis, i) => axis === i)) return x;
+  return emit(
+    "Transpose",
+    [x],
+    perm.map((axis) => x.shape[axis]!),
+    x.type,
+    { perm: [...perm] },
+  );
+}
+
+/** Elements of `yes` where `condition` holds, of `no` elsewhere. */
+export function where(condition: Value, yes: Value, no: Value): Value {
+  const shape = broadcastShape(broadcastShape(condition.shape, yes.shape), no.shape);
+  // ONNX Runtime has no Where of booleans.
+  if (yes.type === "bool") return cast(where(condition, cast(yes, "int32"), cast(no, "int32")), "bool");
+  return emit("Where", [condition, yes, no], shape, yes.type);
+}

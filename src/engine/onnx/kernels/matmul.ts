@@ -1,0 +1,62 @@
+import { emit, reshape, type Value } from "../values.js";
+import { binary, broadcastShape, cast, fill, type Kernels } from "./kernel.js";
+import { unaryKernels } from "./unary.js";
+
+interface Products {
+  transposeA: boolean;
+  transposeB: boolean;
+}
+
+/** Matrix products. */
+export const matmulKernels: Kernels = {
+  BatchMatMul: ({ a, b }: { a: Value; b: Value }, { transposeA, transposeB }: Products) =>
+    matMul(a, b, transposeA, transposeB),
+  _FusedMatMul: fusedMatMul,
+};
+
+/** `[…, m, k] x […, k, n]`; transposed operands are read as they lie. */
+export function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
+  const rows = a.shape.at(transposeA ? -1 : -2)!;
+  const columns = b.shape.at(transposeB ? -2 : -1)!;
+  const inner = a.shape.at(transposeA ? -2 : -1)!;
+  const batch = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const shape = [...batch, rows, columns];
+  if (inner === 0) return fill(shape, 0, "float32");
+  // One large product is faster than a batch of small ones with the same matrix.
+  const sharedB = b.shape.slice(0, -2).every((size) => size === 1);
+  if (sharedB && !transposeA && a.shape.length > 2) {
+    const flat = matMul(reshape(a, [a.size / inner, inner]), reshape(b, b.shape.slice(-2)), false, transposeB);
+    return reshape(flat, shape);
+  }
+  if (batch.length > 0 && batch.every((size) => size === 1)) {
+    return reshape(matMul(reshape(a, a.shape.slice(-2)), reshape(b, b.shape.slice(-2)), transposeA, transposeB), shape);
+  }
+  if (!transposeA && !transposeB) return emit("MatMul", [a, b], shape, "float32");
+  const attributes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
+  return emit("FusedMatMul", [a, b], shape, "float32", attributes, "com.microsoft");
+}
+
+interface FusedInputs {
+  a: Value;
+  b: Value;
+  bias?: Value;
+  preluActivationWeights?: Value;
+}
+
+interface FusedAttributes extends Products {
+  activation: string | null;
+  leakyreluAlpha?: number;
+}
+
+function fusedMatMul(inputs: FusedInputs, attributes: FusedAttributes): Value {
+  const product = matMul(inputs.a, inputs.b, attributes.transposeA, attributes.transposeB);
+  const biased = inputs.bias ? binary("Add", product, cast(inputs.bias, "float32")) : product;
+  const { activation } = attributes;
+  if (!activation || activation === "linear") return biased;
+  const name = activation === "leakyrelu" ? "LeakyRelu" : activation[0]!.toUpperCase() + activation.slice(1);
+  const kernel = unaryKernels[name]!;
+  return kernel(
+    { x: biased, alpha: inputs.preluActivationWeights } as never,
+    { alpha: attributes.leakyreluAlpha } as never,
+  ) as Value;
+}

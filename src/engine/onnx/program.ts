@@ -1,0 +1,112 @@
+import type { SessionModel } from "./device-core.js";
+import { encodeModel, type InitializerSpec, type NodeSpec, type TensorSpec } from "./protobuf.js";
+import { type SessionSettings, sessionOptions } from "./runtime.js";
+import { type GraphNode, type HostArray, nextOrder, ONNX_TYPE, type Value } from "./values.js";
+
+/** The pending graph that computes some values, with everything named. */
+export interface Program {
+  /** Equal for graphs that one session can compute. */
+  key: string;
+  /** In the order in which they were recorded. */
+  nodes: GraphNode[];
+  /** Values whose bytes the session reads, in the order of its inputs. */
+  feeds: Value[];
+  literals: Value[];
+  outputs: readonly Value[];
+}
+
+/** Finds and names the nodes that `outputs` (pending values) need. */
+export function program(outputs: readonly Value[]): Program {
+  const mark = nextOrder();
+  const nodes = reachable(outputs, mark);
+  const feeds: Value[] = [];
+  const literals: Value[] = [];
+  const literalLabels = new Map<string, string>();
+  const key: string[] = [];
+  let named = 0;
+
+  const label = (value: Value): string => {
+    if (value.mark === mark) return value.label;
+    value.mark = mark;
+    const storage = value.storage;
+    if (!storage) throw new Error(`onnx: a value of shape [${value.shape}] has neither bytes nor a pending node`);
+    if (storage.literal !== undefined) {
+      const known = literalLabels.get(storage.literal);
+      value.label = known ?? `c${literals.length}`;
+      if (known === undefined) {
+        literalLabels.set(storage.literal, value.label);
+        literals.push(value);
+        key.push("c", storage.literal);
+      }
+    } else {
+      value.label = `i${feeds.length}`;
+      feeds.push(value);
+      key.push("i", value.type, value.shape.join());
+    }
+    return value.label;
+  };
+
+  for (const node of nodes) {
+    key.push(node.op, node.domain);
+    if (node.attributes) key.push(JSON.stringify(node.attributes));
+    for (const input of node.inputs) key.push(label(input));
+    for (const output of node.outputs) {
+      output.mark = mark;
+      output.label = `t${named++}`;
+    }
+    key.push("=", node.outputs.length.toString());
+  }
+  for (const output of outputs) key.push(">", output.label);
+  return { key: key.join(" "), nodes, feeds, literals, outputs };
+}
+
+/** The ONNX model of a program. */
+export function sessionModel({ nodes, feeds, literals, outputs }: Program, settings: SessionSettings): SessionModel {
+  const model = encodeModel({
+    // ONNX Runtime walks back from the last node and, among the inputs of a node, computes the highest numbered first.
+    // Reversed, it keeps to the recorded order: a layer recomputed for its gradient is not computed before its turn.
+    nodes: nodes.map(nodeSpec).reverse(),
+    inputs: feeds.map(tensorSpec),
+    outputs: outputs.map(tensorSpec),
+    initializers: literals.map(initializerSpec),
+  });
+  return {
+    model,
+    inputs: feeds.map((value) => ({ name: value.label, type: value.type, shape: value.shape })),
+    outputs: outputs.map((value) => value.label),
+    options: sessionOptions(settings),
+  };
+}
+
+function reachable(outputs: readonly Value[], mark: number): GraphNode[] {
+  const nodes: GraphNode[] = [];
+  const visit = (value: Value) => {
+    if (!value.node || value.node.mark === mark) return;
+    value.node.mark = mark;
+    nodes.push(value.node);
+  };
+  for (const output of outputs) visit(output);
+  for (let i = 0; i < nodes.length; i++) {
+    for (const input of nodes[i]!.inputs) visit(input);
+  }
+  return nodes.sort((a, b) => a.order - b.order);
+}
+
+function nodeSpec(node: GraphNode): NodeSpec {
+  return {
+    op: node.op,
+    domain: node.domain,
+    inputs: node.inputs.map((value) => value.label),
+    outputs: node.outputs.map((value) => value.label),
+    attributes: node.attributes,
+  };
+}
+
+function tensorSpec({ label, type, shape }: Value): TensorSpec {
+  return { name: label, type: ONNX_TYPE[type], shape };
+}
+
+function initializerSpec(value: Value): InitializerSpec {
+  const { buffer, byteOffset, byteLength } = value.storage!.host as HostArray;
+  return { ...tensorSpec(value), data: new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength) };
+}

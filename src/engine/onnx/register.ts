@@ -1,0 +1,101 @@
+import * as tf from "@tensorflow/tfjs";
+import { type CpuBackend, cpuBackend, type OnnxBackend } from "./backend.js";
+import { kernels } from "./kernels/index.js";
+import type { Kernel } from "./kernels/kernel.js";
+import type { Value } from "./values.js";
+
+export const BACKEND_NAME = "onnx";
+
+/** Makes every TensorFlow.js kernel known to the backend: those recorded here, and the cpu backend's for the rest. */
+export function registerKernels(): void {
+  for (const [kernelName, kernel] of Object.entries(kernels)) {
+    tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc: recorded(kernelName, kernel) });
+  }
+  for (const { kernelName, kernelFunc } of tf.getKernelsForBackend("cpu")) {
+    if (kernelName in kernels) continue;
+    tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc: borrowed(kernelName, kernelFunc) });
+  }
+}
+
+type KernelCall = Parameters<tf.KernelFunc>[0];
+
+function recorded(kernelName: string, kernel: Kernel): tf.KernelFunc {
+  return ({ inputs, attrs, backend: anyBackend }: KernelCall) => {
+    const backend = anyBackend as OnnxBackend;
+    backend.beforeKernel();
+    if (backend.trace) announce(backend, kernelName, inputs);
+    for (const input of tensorsOf(inputs)) {
+      // Strings and complex numbers have no ONNX kernels.
+      if (input.dtype === "string" || input.dtype === "complex64") {
+        return onCpu(kernelName, tf.getKernel(kernelName, "cpu").kernelFunc, { inputs, attrs, backend });
+      }
+    }
+    const values = mapInputs(inputs, (input) => backend.value(input));
+    const result = kernel(values as never, (attrs ?? {}) as never);
+    return Array.isArray(result) ? result.map((value) => backend.tensorInfo(value)) : backend.tensorInfo(result);
+  };
+}
+
+function announce(backend: OnnxBackend, kernelName: string, inputs: tf.NamedTensorInfoMap): void {
+  for (const input of tensorsOf(inputs)) {
+    backend.trace!.onInput(kernelName, input, backend.foreign(input) ? undefined : backend.value(input).storage);
+  }
+}
+
+const warned = new Set<string>();
+
+function borrowed(kernelName: string, kernelFunc: tf.KernelFunc): tf.KernelFunc {
+  return (call: KernelCall) => {
+    const backend = call.backend as OnnxBackend;
+    if (backend.trace) announce(backend, kernelName, call.inputs);
+    if (!warned.has(kernelName) && tensorsOf(call.inputs).every((input) => input.dtype !== "string")) {
+      warned.add(kernelName);
+      console.warn(`kaisetsu: the onnx backend has no kernel ${kernelName}; the cpu backend computes it instead`);
+    }
+    return onCpu(kernelName, kernelFunc, call);
+  };
+}
+
+/** Computes with the cpu backend: inputs are read, outputs come back as new tensors. */
+function onCpu(kernelName: string, kernelFunc: tf.KernelFunc, { inputs, attrs, backend: anyBackend }: KernelCall) {
+  const backend = anyBackend as OnnxBackend;
+  if (backend.trace) backend.trace.onBorrowed(kernelName);
+  const cpu = cpuBackend();
+  const copies: tf.TensorInfo[] = [];
+  const cpuInputs = mapInputs(inputs, (input) => {
+    const kept = backend.foreign(input);
+    if (kept) return kept;
+    const copy = cpu.makeTensorInfo(input.shape, input.dtype, backend.readSync(input.dataId));
+    copies.push(copy);
+    return copy;
+  });
+  const result = kernelFunc({ inputs: cpuInputs as unknown as tf.NamedTensorInfoMap, attrs, backend: cpu });
+  const outputs = (Array.isArray(result) ? result : [result]).map((info) => adopt(backend, cpu, info));
+  for (const copy of copies) cpu.disposeIntermediateTensorInfo(copy);
+  return Array.isArray(result) ? outputs : outputs[0]!;
+}
+
+function adopt(backend: OnnxBackend, cpu: CpuBackend, info: tf.TensorInfo): tf.TensorInfo {
+  if (info.dtype === "string" || info.dtype === "complex64") return backend.foreignInfo(info);
+  const data = cpu.readSync(info.dataId) as Float32Array;
+  const value = backend.store(data, info.shape, info.dtype as Value["type"]);
+  cpu.disposeIntermediateTensorInfo(info);
+  return backend.tensorInfo(value);
+}
+
+function tensorsOf(inputs: tf.NamedTensorInfoMap): tf.TensorInfo[] {
+  // A list of tensors comes as an array, an optional input as undefined.
+  return Object.values(inputs ?? {})
+    .flat()
+    .filter((input) => input !== undefined && input !== null);
+}
+
+function mapInputs<T>(inputs: tf.NamedTensorInfoMap, map: (input: tf.TensorInfo) => T): unknown {
+  if (Array.isArray(inputs)) return inputs.map(map);
+  const mapped: Record<string, unknown> = {};
+  for (const [name, input] of Object.entries(inputs ?? {})) {
+    if (Array.isArray(input)) mapped[name] = input.map(map);
+    else if (input) mapped[name] = map(input);
+  }
+  return mapped;
+}

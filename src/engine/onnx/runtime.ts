@@ -1,0 +1,70 @@
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+
+/** Type strings of onnxruntime-common. */
+export type OrtType = "float32" | "int32" | "int64" | "uint8" | "bool";
+
+export interface OrtTensor {
+  readonly data: ArrayBufferView & ArrayLike<number | bigint>;
+  readonly dims: readonly number[];
+}
+
+export interface OrtSession {
+  loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: object): void;
+  run(
+    feeds: Record<string, OrtTensor>,
+    fetches: Record<string, OrtTensor | null>,
+    options: object,
+  ): Record<string, OrtTensor>;
+  dispose(): void;
+}
+
+export interface OrtRuntime {
+  Session: new () => OrtSession;
+  Tensor: new (type: OrtType, data: ArrayBufferView, dims: readonly number[]) => OrtTensor;
+}
+
+/**
+ * onnxruntime-node's native binding, whose `run` is synchronous. It is internal to the package, which is why package.json
+ * pins one version.
+ * @throws what `require` throws when the package or its native library cannot be loaded here
+ */
+export function loadRuntime(): OrtRuntime {
+  const require = createRequire(import.meta.url);
+  const { Tensor } = require("onnxruntime-node") as { Tensor: OrtRuntime["Tensor"] };
+  const { binding, initOrt } = require("onnxruntime-node/dist/binding.js") as {
+    binding: { InferenceSession: OrtRuntime["Session"] };
+    initOrt: () => void;
+  };
+  initOrt();
+  return { Session: binding.InferenceSession, Tensor };
+}
+
+export interface SessionSettings {
+  /** Threads for one operation. */
+  threads: number;
+  /** ONNX Runtime execution provider. */
+  device: string;
+}
+
+export const defaultSettings: SessionSettings = { threads: availableParallelism(), device: "cpu" };
+
+/** Measured in bench/README.md; each line says what the other choice costs. */
+export function sessionOptions({ threads, device }: SessionSettings): object {
+  return {
+    executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
+    executionMode: "sequential",
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    // The optimiser makes nothing of ours faster, builds five times as long, and its common-subexpression pass merges
+    // the recomputation of gradient checkpointing with the forward pass that it is to replace.
+    graphOptimizationLevel: "disabled",
+    // Without the arena every intermediate result is mapped and zeroed anew: five times as slow.
+    enableCpuMemArena: true,
+    // A planned block for all intermediate results is larger than what the arena needs.
+    enableMemPattern: false,
+    // Every session has its own threads; those of one would spin beside the next one's work.
+    extra: { session: { force_spinning_stop: "1" } },
+    logSeverityLevel: 3,
+  };
+}

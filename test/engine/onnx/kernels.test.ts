@@ -1,0 +1,456 @@
+import { describe, test } from "node:test";
+import * as tf from "@tensorflow/tfjs";
+import { assertSameAsCpu, bools, floats, ints, type Operand } from "./compare.js";
+
+type Binary = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
+type Unary = (x: tf.Tensor) => tf.Tensor;
+
+const broadcasts: [number[], number[]][] = [
+  [
+    [2, 3],
+    [2, 3],
+  ],
+  [[2, 3], [3]],
+  [
+    [4, 1, 3],
+    [2, 1],
+  ],
+  [[], [2, 2]],
+  [[], []],
+  [
+    [2, 3],
+    [1, 1],
+  ],
+  [
+    [0, 3],
+    [1, 3],
+  ],
+];
+
+describe("element-wise kernels of two tensors equal the cpu backend", () => {
+  const anyNumbers: Record<string, Binary> = {
+    add: tf.add,
+    sub: tf.sub,
+    mul: tf.mul,
+    maximum: tf.maximum,
+    minimum: tf.minimum,
+    squaredDifference: tf.squaredDifference,
+    equal: tf.equal,
+    notEqual: tf.notEqual,
+    greater: tf.greater,
+    greaterEqual: tf.greaterEqual,
+    less: tf.less,
+    lessEqual: tf.lessEqual,
+  };
+  for (const [name, op] of Object.entries(anyNumbers)) {
+    test(name, async () => {
+      for (const [left, right] of broadcasts) {
+        await assertSameAsCpu(op, [floats(1, left), floats(2, right)]);
+        await assertSameAsCpu(op, [ints(3, left), ints(4, right)]);
+        await assertSameAsCpu(op, [ints(5, left), floats(6, right)]);
+      }
+      // The cpu backend adds and subtracts booleans as bytes; here they stay booleans.
+      if (name !== "add" && name !== "sub") await assertSameAsCpu(op, [bools(7, [3, 4]), bools(8, [4])]);
+    });
+  }
+
+  test("div, floorDiv, mod and pow", async () => {
+    for (const [left, right] of broadcasts) {
+      const positive = floats(2, right, 0.5, 3);
+      await assertSameAsCpu(tf.div, [floats(1, left), positive]);
+      await assertSameAsCpu(tf.floorDiv, [floats(1, left), positive]);
+      await assertSameAsCpu(tf.mod, [floats(1, left), positive]);
+      await assertSameAsCpu(tf.mod, [floats(1, left), floats(2, right, -3, -0.5)]);
+      await assertSameAsCpu(tf.pow, [floats(1, left, 0.1, 2), floats(2, right)]);
+      await assertSameAsCpu(tf.div, [ints(1, left, -20, 20), ints(2, right, 1, 6)]);
+      await assertSameAsCpu(tf.floorDiv, [ints(1, left, -20, 20), ints(2, right, -6, -1)]);
+      await assertSameAsCpu(tf.mod, [ints(1, left, -20, 20), ints(2, right, 1, 6)]);
+      await assertSameAsCpu(tf.pow, [ints(1, left), ints(2, right, 0, 4)]);
+    }
+  });
+
+  test("logical kernels", async () => {
+    for (const op of [tf.logicalAnd, tf.logicalOr, tf.logicalXor] as Binary[]) {
+      for (const [left, right] of broadcasts) await assertSameAsCpu(op, [bools(1, left), bools(2, right)]);
+    }
+    await assertSameAsCpu(tf.bitwiseAnd as Binary, [ints(1, [3, 4], 0, 99), ints(2, [3, 4], 0, 99)]);
+  });
+
+  test("addN", async () => {
+    await assertSameAsCpu((...list) => tf.addN(list), [floats(1, [2, 3]), floats(2, [2, 3]), floats(3, [2, 3])]);
+    await assertSameAsCpu((...list) => tf.addN(list), [ints(1, [2, 3]), ints(2, [2, 3])]);
+  });
+});
+
+describe("element-wise kernels of one tensor equal the cpu backend", () => {
+  /** tfjs-core refuses integers for these. */
+  const floatsOnly = new Set([
+    "ceil",
+    "floor",
+    "elu",
+    "tanh",
+    "sigmoid",
+    "sin",
+    "cos",
+    "tan",
+    "cosh",
+    "logSigmoid",
+    "leakyRelu",
+  ]);
+  const everywhere: Record<string, Unary> = {
+    abs: tf.abs,
+    neg: tf.neg,
+    sign: tf.sign,
+    ceil: tf.ceil,
+    floor: tf.floor,
+    round: tf.round,
+    relu: tf.relu,
+    relu6: tf.relu6,
+    elu: tf.elu,
+    selu: tf.selu,
+    exp: tf.exp,
+    expm1: tf.expm1,
+    tanh: tf.tanh,
+    sigmoid: tf.sigmoid,
+    erf: tf.erf,
+    softplus: tf.softplus,
+    sin: tf.sin,
+    cos: tf.cos,
+    tan: tf.tan,
+    atan: tf.atan,
+    sinh: tf.sinh,
+    cosh: tf.cosh,
+    asinh: tf.asinh,
+    square: tf.square,
+    step: (x) => tf.step(x, 0.5),
+    leakyRelu: (x) => tf.leakyRelu(x, 0.3),
+    clip: (x) => tf.clipByValue(x, -1, 1),
+    isNaN: tf.isNaN,
+    isInf: tf.isInf,
+    isFinite: tf.isFinite,
+    zerosLike: tf.zerosLike,
+    onesLike: tf.onesLike,
+    logSigmoid: tf.logSigmoid,
+    clone: tf.clone,
+  };
+  for (const [name, op] of Object.entries(everywhere)) {
+    test(name, async () => {
+      for (const shape of [[7], [2, 3, 4], [], [0, 2]]) await assertSameAsCpu(op, [floats(1, shape, -3, 3)]);
+      if (!floatsOnly.has(name)) await assertSameAsCpu(op, [ints(1, [5])]);
+    });
+  }
+
+  const positive: Record<string, Unary> = {
+    sqrt: tf.sqrt,
+    rsqrt: tf.rsqrt,
+    log: tf.log,
+    log1p: tf.log1p,
+    reciprocal: tf.reciprocal,
+  };
+  for (const [name, op] of Object.entries(positive)) {
+    test(name, async () => {
+      for (const shape of [[7], [2, 3, 4], []]) await assertSameAsCpu(op, [floats(1, shape, 0.1, 3)]);
+    });
+  }
+
+  test("inverse functions on their own ranges", async () => {
+    for (const op of [tf.acos, tf.asin, tf.atanh] as Unary[]) await assertSameAsCpu(op, [floats(1, [9], -0.9, 0.9)]);
+    await assertSameAsCpu(tf.acosh, [floats(1, [9], 1.1, 4)]);
+  });
+
+  test("NaN and infinities", async () => {
+    const odd: Operand = { shape: [4], dtype: "float32", values: [Number.NaN, Infinity, -Infinity, 0] };
+    for (const op of [tf.isNaN, tf.isInf, tf.isFinite, tf.exp, tf.tanh, tf.sigmoid, tf.abs] as Unary[]) {
+      await assertSameAsCpu(op, [odd]);
+    }
+  });
+
+  test("cast between all types", async () => {
+    const operands = [floats(1, [6], -3, 3), ints(2, [6], -3, 3), bools(3, [6])];
+    const zeros: Operand = { shape: [4], dtype: "float32", values: [0, 0.5, 256, 2] };
+    for (const operand of [...operands, zeros]) {
+      for (const dtype of ["float32", "int32", "bool"] as const)
+        await assertSameAsCpu((x) => tf.cast(x, dtype), [operand]);
+    }
+  });
+
+  test("logicalNot and prelu", async () => {
+    await assertSameAsCpu(tf.logicalNot, [bools(1, [2, 3])]);
+    await assertSameAsCpu((x, alpha) => tf.prelu(x, alpha), [floats(1, [2, 3]), floats(2, [3])]);
+  });
+});
+
+describe("reductions equal the cpu backend", () => {
+  const ops = { sum: tf.sum, mean: tf.mean, max: tf.max, min: tf.min, prod: tf.prod };
+  for (const [name, op] of Object.entries(ops)) {
+    test(name, async () => {
+      for (const axis of [undefined, 0, 1, -1, [0, 2], [1, 2]]) {
+        for (const keepDims of [false, true]) {
+          await assertSameAsCpu((x) => op(x, axis, keepDims), [floats(1, [2, 3, 4])]);
+          await assertSameAsCpu((x) => op(x, axis, keepDims), [ints(2, [2, 3, 4])]);
+        }
+      }
+      await assertSameAsCpu((x) => op(x, 0), [floats(1, [3])]);
+      await assertSameAsCpu((x) => op(x), [floats(1, [])]);
+      await assertSameAsCpu((x) => op(x), [bools(1, [3, 4])]);
+    });
+  }
+  test("no elements at all", async () => {
+    for (const op of [tf.sum, tf.prod]) await assertSameAsCpu((x) => op(x, 1), [floats(1, [2, 0])]);
+    await assertSameAsCpu((x) => tf.sum(x, 0), [floats(1, [0, 3])]);
+  });
+  test("all and any", async () => {
+    for (const op of [tf.all, tf.any]) {
+      for (const axis of [undefined, 0, 1]) await assertSameAsCpu((x) => op(x, axis), [bools(1, [3, 4])]);
+    }
+  });
+  test("argMax and argMin, ties included", async () => {
+    for (const op of [tf.argMax, tf.argMin]) {
+      for (const axis of [0, 1, -1]) {
+        await assertSameAsCpu((x) => op(x, axis), [floats(1, [3, 4, 5])]);
+        await assertSameAsCpu((x) => op(x, axis), [ints(1, [3, 4, 5], 0, 2)]);
+      }
+    }
+  });
+  test("softmax, logSoftmax, cumsum, topk", async () => {
+    for (const shape of [[5], [2, 7], [2, 3, 4]]) {
+      await assertSameAsCpu((x) => tf.softmax(x), [floats(1, shape, -9, 9)]);
+      await assertSameAsCpu((x) => tf.logSoftmax(x), [floats(1, shape, -9, 9)]);
+      for (const [exclusive, reverse] of [
+        [false, false],
+        [true, false],
+        [false, true],
+      ] as const) {
+        await assertSameAsCpu((x) => tf.cumsum(x, shape.length - 1, exclusive, reverse), [floats(1, shape)]);
+        await assertSameAsCpu((x) => tf.cumsum(x, 0, exclusive, reverse), [ints(1, shape)]);
+      }
+      await assertSameAsCpu((x) => Object.values(tf.topk(x, 2)), [floats(1, shape.with(-1, 5))]);
+      await assertSameAsCpu((x) => Object.values(tf.topk(x, 3)), [ints(1, shape.with(-1, 5), 0, 2)]);
+    }
+  });
+});
+
+describe("matrix products equal the cpu backend", () => {
+  const transposed = (shape: number[], swap: boolean) =>
+    swap ? [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!] : shape;
+  const products: [number[], number[]][] = [
+    [
+      [2, 3],
+      [3, 4],
+    ],
+    [
+      [1, 96],
+      [96, 5],
+    ],
+    [
+      [2, 3, 5],
+      [2, 5, 4],
+    ],
+    [
+      [2, 3, 5],
+      [1, 5, 4],
+    ],
+    [
+      [1, 3, 5],
+      [1, 5, 4],
+    ],
+    [
+      [1, 3, 5],
+      [2, 5, 4],
+    ],
+    [
+      [2, 2, 3, 5],
+      [2, 2, 5, 4],
+    ],
+    [
+      [2, 2, 3, 5],
+      [1, 1, 5, 4],
+    ],
+    [
+      [2, 0],
+      [0, 4],
+    ],
+    [
+      [0, 3],
+      [3, 4],
+    ],
+  ];
+  for (const [left, right] of products) {
+    test(`[${left}] x [${right}], all four transposes`, async () => {
+      for (const a of [false, true]) {
+        for (const b of [false, true]) {
+          const operands = [floats(1, transposed(left, a)), floats(2, transposed(right, b))];
+          await assertSameAsCpu((x, y) => tf.matMul(x, y, a, b), operands);
+        }
+      }
+    });
+  }
+  test("fused with bias and activation, inner size above 48", async () => {
+    for (const activation of ["linear", "relu", "relu6", "elu", "sigmoid", "leakyrelu"] as const) {
+      await assertSameAsCpu(
+        (a, b, bias) =>
+          tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias, activation, leakyreluAlpha: 0.1 }),
+        [floats(1, [3, 96]), floats(2, [96, 4]), floats(3, [4])],
+      );
+    }
+  });
+  test("dot and outerProduct", async () => {
+    await assertSameAsCpu((a, b) => tf.dot(a, b), [floats(1, [5]), floats(2, [5])]);
+    await assertSameAsCpu(
+      (a, b) => tf.outerProduct(a as tf.Tensor1D, b as tf.Tensor1D),
+      [floats(1, [5]), floats(2, [3])],
+    );
+  });
+});
+
+describe("kernels that move elements equal the cpu backend", () => {
+  const each = [floats(1, [2, 3, 4]), ints(2, [2, 3, 4]), bools(3, [2, 3, 4])];
+  const moves: Record<string, (x: tf.Tensor) => tf.Tensor | tf.Tensor[]> = {
+    reshape: (x) => tf.reshape(x, [4, -1]),
+    "reshape twice": (x) => tf.reshape(tf.reshape(x, [4, -1]), [24]),
+    expandDims: (x) => tf.expandDims(x, -1),
+    squeeze: (x) => tf.squeeze(tf.expandDims(x, 1)),
+    transpose: (x) => tf.transpose(x, [2, 0, 1]),
+    "transpose all": (x) => tf.transpose(x),
+    slice: (x) => tf.slice(x, [0, 1, 2], [2, -1, 1]),
+    "slice to nothing": (x) => tf.slice(x, [0, 1, 2], [2, 0, 1]),
+    stridedSlice: (x) => tf.stridedSlice(x, [0, 0, 3], [2, 3, 0], [1, 2, -1]),
+    "stridedSlice backwards": (x) => tf.stridedSlice(x, [1, 2, 3], [-3, -4, -5], [-1, -1, -2]),
+    "stridedSlice masks": (x) => tf.stridedSlice(x, [1, 0], [2, 3], [1, 1], 0, 2, 0, 0, 1),
+    reverse: (x) => tf.reverse(x, [0, -1]),
+    concat: (x) => tf.concat([x, x, x], 1),
+    "concat with nothing": (x) => tf.concat([x, tf.slice(x, [0, 0, 0], [2, 0, 4])], 1),
+    stack: (x) => tf.stack([x, x], 2),
+    unstack: (x) => tf.unstack(x, 1),
+    split: (x) => tf.split(x, 2, 2),
+    "split unevenly": (x) => tf.split(x, [1, 3], -1),
+    "split with nothing": (x) => tf.split(x, [0, 4], -1),
+    pad: (x) =>
+      tf.pad(
+        x,
+        [
+          [1, 0],
+          [0, 2],
+          [0, 0],
+        ],
+        1,
+      ),
+    tile: (x) => tf.tile(x, [2, 1, 3]),
+    "tile one": (x) => tf.tile(tf.slice(x, [0, 0, 0], [1, 1, 4]), [2, 3, 1]),
+    broadcastTo: (x) => tf.broadcastTo(x, [5, 2, 3, 4]),
+    mirrorPad: (x) =>
+      tf.mirrorPad(
+        x,
+        [
+          [0, 0],
+          [1, 1],
+          [0, 1],
+        ],
+        "reflect",
+      ),
+    fill: () => tf.fill([2, 3], 7),
+    "fill int32": () => tf.fill([2, 3], 7, "int32"),
+    ones: () => tf.ones([3, 2], "bool"),
+    zeros: () => tf.zeros([0, 2]),
+    range: () => tf.range(0, 5, 2, "int32"),
+    "range down": () => tf.range(5, 0, -0.5),
+    linspace: () => tf.linspace(0, 1, 7),
+    eye: () => tf.eye(4),
+    bandPart: (x) => tf.linalg.bandPart(x, 1, 0),
+  };
+  for (const [name, op] of Object.entries(moves)) {
+    test(name, async () => {
+      for (const operand of each) await assertSameAsCpu(op, [operand]);
+    });
+  }
+});
+
+describe("kernels that index equal the cpu backend", () => {
+  test("gather along every axis", async () => {
+    for (const axis of [0, 1, 2, -1]) {
+      for (const shape of [[3], [2, 2], []]) {
+        for (const x of [floats(1, [2, 3, 4]), ints(2, [2, 3, 4]), bools(3, [2, 3, 4])]) {
+          await assertSameAsCpu((t, at) => tf.gather(t, at as tf.Tensor1D, axis), [x, ints(3, shape, 0, 2)]);
+        }
+      }
+    }
+    await assertSameAsCpu(
+      (t, at) => tf.gather(t, at as tf.Tensor1D, 1, 1),
+      [floats(1, [2, 5, 3]), ints(3, [2, 4], 0, 5)],
+    );
+  });
+  test("gatherND and scatterND", async () => {
+    await assertSameAsCpu((x, at) => tf.gatherND(x, at), [floats(1, [3, 4, 2]), ints(2, [5, 2], 0, 3)]);
+    await assertSameAsCpu(
+      (at, updates) => tf.scatterND(at, updates, [6, 2]),
+      [ints(1, [5, 1], 0, 6), floats(2, [5, 2])],
+    );
+    await assertSameAsCpu(
+      (x, at, updates) => tf.tensorScatterUpdate(x, at, updates),
+      [floats(1, [6, 2]), { shape: [2, 1], dtype: "int32", values: [4, 1] }, floats(2, [2, 2])],
+    );
+  });
+  test("unsortedSegmentSum", async () => {
+    const at = ints(1, [6], 0, 4);
+    await assertSameAsCpu((x, ids) => tf.unsortedSegmentSum(x, ids as tf.Tensor1D, 5), [floats(2, [6, 3]), at]);
+    await assertSameAsCpu((x, ids) => tf.unsortedSegmentSum(x, ids as tf.Tensor1D, 5), [floats(2, [6]), at]);
+  });
+  test("oneHot, indices outside included", async () => {
+    const at: Operand = { shape: [2, 3], dtype: "int32", values: [0, 4, -1, 2, 5, 1] };
+    for (const dtype of ["float32", "int32", "bool"] as const) {
+      await assertSameAsCpu((x) => tf.oneHot(x, 5, 1, 0, dtype), [at]);
+    }
+    await assertSameAsCpu((x) => tf.oneHot(x, 5, 0.9, 0.1, "float32"), [at]);
+  });
+  test("where", async () => {
+    for (const x of [floats(1, [2, 3]), ints(1, [2, 3]), bools(1, [2, 3])]) {
+      await assertSameAsCpu((mask, a, b) => tf.where(mask, a, b), [bools(2, [2, 3]), x, x]);
+      await assertSameAsCpu((mask, a, b) => tf.where(mask, a, b), [bools(2, [3]), x, x]);
+    }
+  });
+});
+
+describe("gradients equal the cpu backend", () => {
+  const gradients: Record<string, [(...x: tf.Tensor[]) => tf.Tensor, Operand[]]> = {
+    matMul: [(a, b) => tf.matMul(a, b), [floats(1, [3, 4]), floats(2, [4, 5])]],
+    "matMul transposed": [(a, b) => tf.matMul(a, b, true, true), [floats(1, [4, 3]), floats(2, [5, 4])]],
+    "matMul batched": [(a, b) => tf.matMul(a, b, false, true), [floats(1, [2, 3, 4]), floats(2, [2, 5, 4])]],
+    softmax: [(x) => tf.softmax(x), [floats(1, [3, 5])]],
+    logSoftmax: [(x) => tf.logSoftmax(x), [floats(1, [3, 5])]],
+    gather: [(x) => tf.gather(x, tf.tensor1d([1, 3, 1], "int32")), [floats(1, [4, 3])]],
+    slice: [(x) => tf.slice(x, [1, 0], [2, 2]), [floats(1, [4, 3])]],
+    concat: [(a, b) => tf.concat([a, b], 1), [floats(1, [2, 3]), floats(2, [2, 2])]],
+    transpose: [(x) => tf.transpose(x, [1, 2, 0]), [floats(1, [2, 3, 4])]],
+    split: [(x) => tf.mul(tf.split(x, 2, 1)[0]!, tf.split(x, 2, 1)[1]!), [floats(1, [2, 4])]],
+    tile: [(x) => tf.tile(x, [2, 3]), [floats(1, [2, 4])]],
+    mean: [(x) => tf.mean(x, -1, true), [floats(1, [3, 5])]],
+    max: [(x) => tf.max(x, -1), [floats(1, [3, 5])]],
+    prod: [(x) => tf.prod(x, 1), [floats(1, [3, 5])]],
+    rmsNorm: [
+      (x, w) => tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6))), w),
+      [floats(1, [3, 8]), floats(2, [8])],
+    ],
+    where: [(x) => tf.where(tf.tensor1d([1, 0, 1], "bool"), x, tf.mul(x, 2)), [floats(1, [3, 3])]],
+    pow: [(a, b) => tf.pow(a, b), [floats(1, [4], 0.5, 2), floats(2, [4])]],
+    div: [(a, b) => tf.div(a, b), [floats(1, [2, 4]), floats(2, [4], 1, 2)]],
+    maximum: [(a, b) => tf.maximum(a, b), [floats(1, [2, 4]), floats(2, [2, 4])]],
+    cumsum: [(x) => tf.cumsum(x, 1), [floats(1, [2, 4])]],
+    erf: [(x) => tf.erf(x), [floats(1, [6])]],
+    tanh: [(x) => tf.tanh(x), [floats(1, [6])]],
+    sigmoid: [(x) => tf.sigmoid(x), [floats(1, [6])]],
+    elu: [(x) => tf.elu(x), [floats(1, [6])]],
+    oneHot: [(x) => tf.mul(x, tf.oneHot(tf.tensor1d([1, 0], "int32"), 3)), [floats(1, [2, 3])]],
+    stack: [(a, b) => tf.stack([a, b]), [floats(1, [2, 3]), floats(2, [2, 3])]],
+    abs: [(x) => tf.abs(x), [floats(1, [6])]],
+  };
+  for (const [name, [op, operands]] of Object.entries(gradients)) {
+    test(name, async () => {
+      // Weighted, so that the gradient of each element differs.
+      const loss = (...x: tf.Tensor[]) => {
+        const y = op(...x);
+        return tf.sum(tf.mul(y, tf.reshape(tf.range(1, y.size + 1), y.shape))) as tf.Scalar;
+      };
+      await assertSameAsCpu((...x) => tf.grads(loss)(x), operands, 2e-5);
+    });
+  }
+});
