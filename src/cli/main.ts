@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { exportCommand } from "./export.js";
+import { panelsCommand } from "./panels.js";
 import { runCommand } from "./run.js";
 
 /** Commands load their code only when they run, so that `--help` answers at once. */
@@ -14,6 +16,8 @@ const program = new Command("kaisetsu")
   .showHelpAfterError();
 
 // Each command is one file that exports a function returning a commander Command; add it here.
+program.addCommand(exportCommand());
+program.addCommand(panelsCommand());
 program.addCommand(runCommand());
 
 await program.parseAsync();

@@ -1,0 +1,40 @@
+import { dirname, relative, resolve } from "node:path";
+import { Command } from "commander";
+
+/** `kaisetsu panels`: explanations in plain Markdown to panels, and back; or a check of what is there. */
+export function panelsCommand(): Command {
+  return new Command("panels")
+    .description(
+      "turn the notebook's explanations (Markdown cells tagged `explanation`, or ID.md beside it) into panels",
+    )
+    .argument("<notebook>", "the .ipynb file, changed in place")
+    .option("--check", "change nothing; report what is wrong as notebook:cell:line")
+    .option("--plain", "the other way: panels to plain Markdown, to edit them")
+    .addHelpText("after", "\nExit codes: 0 fine, 1 --check found something, 2 not a notebook")
+    .action(async (file: string, options: { check?: boolean; plain?: boolean }) => {
+      const { ensureCellIds, NotebookFormatError, readNotebook, writeNotebook } = await import(
+        "../notebook/document.js"
+      );
+      const { checkPanels, unwrapPanels, wrapPanels } = await import("../notebook/panels.js");
+      const path = resolve(file);
+      try {
+        const notebook = readNotebook(path);
+        if (options.check) {
+          const findings = checkPanels(notebook);
+          const name = relative(process.cwd(), path);
+          for (const { cell, line, rule, message } of findings)
+            console.log(`${name}:${cell}:${line}: ${message} (${rule})`);
+          process.exitCode = findings.length > 0 ? 1 : 0;
+          return;
+        }
+        ensureCellIds(notebook);
+        const changed = options.plain ? unwrapPanels(notebook) : wrapPanels(notebook, dirname(path));
+        if (changed > 0) writeNotebook(path, notebook);
+        console.error(`kaisetsu: ${changed} explanation(s) changed in ${path}`);
+      } catch (error) {
+        if (!(error instanceof NotebookFormatError)) throw error;
+        console.error(`kaisetsu: ${error.message}`);
+        process.exitCode = 2;
+      }
+    });
+}
