@@ -60,9 +60,9 @@ export function checkPanels(notebook: Notebook): PanelFinding[] {
       }
       return;
     }
+    if (!isMarkdown(cell)) return;
     if (!isExplanation(cell)) {
-      if (isMarkdown(cell) && /^\s*<details\b[^>]*kaisetsu/.test(cell.source))
-        add("tag", `this panel lacks the tag "${panelTag}"`);
+      if (/^\s*<details\b[^>]*kaisetsu/.test(cell.source)) add("tag", `this panel lacks the tag "${panelTag}"`);
       return;
     }
     const before = notebook.cells[index - 1];
