@@ -60,9 +60,9 @@ export function checkPanels(notebook: Notebook): PanelFinding[] {
       }
       return;
     }
-    if (!isMarkdown(cell)) return;
+    const { source } = cell;
     if (!isExplanation(cell)) {
-      if (/^\s*<details\b[^>]*kaisetsu/.test(cell.source)) add("tag", `this panel lacks the tag "${panelTag}"`);
+      if (/^\s*<details\b[^>]*kaisetsu/.test(source)) add("tag", `this panel lacks the tag "${panelTag}"`);
       return;
     }
     const before = notebook.cells[index - 1];
