@@ -29,7 +29,9 @@ export type { Engine, EngineName, EngineOptions, JitFunction } from "./engine/ty
 export { explain } from "./explain/explain.js";
 // model
 export { AutoModelForCausalLM, type FromPretrainedOptions } from "./model/auto-model.js";
+export { AutoPeftModelForCausalLM } from "./model/auto-peft.js";
 export { PreTrainedModel } from "./model/base-model.js";
+export { BitsAndBytesConfig, type BitsAndBytesFields } from "./model/bits-and-bytes.js";
 export { ModelError, PretrainedFilesError, SafetensorsError, UnsupportedModelError } from "./model/errors.js";
 export { LoraConfig, type LoraConfigFields } from "./model/lora-config.js";
 export { getPeftModel, PeftModel } from "./model/peft-model.js";

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { chatCommand } from "./chat.js";
 import { exportCommand } from "./export.js";
 import { panelsCommand } from "./panels.js";
 import { runCommand } from "./run.js";
@@ -18,6 +19,7 @@ const program = new Command("kaisetsu")
 // Each command is one file that exports a function returning a commander Command; add it here.
 program.addCommand(exportCommand());
 program.addCommand(panelsCommand());
+program.addCommand(chatCommand());
 program.addCommand(runCommand());
 
 await program.parseAsync();

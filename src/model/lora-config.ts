@@ -53,6 +53,7 @@ export interface LoraConfigFields {
   velora_config: unknown;
 }
 
+/** In the order of PEFT's dataclass, which is that of `to_dict()`. */
 export const LORA_DEFAULTS: LoraConfigFields = {
   task_type: null,
   peft_type: "LORA",
@@ -81,20 +82,20 @@ export const LORA_DEFAULTS: LoraConfigFields = {
   loftq_config: {},
   eva_config: null,
   corda_config: null,
+  lora_ga_config: null,
   use_dora: false,
+  velora_config: null,
   alora_invocation_tokens: null,
   use_qalora: false,
   qalora_group_size: 16,
+  monteclora_config: null,
   layer_replication: null,
   lora_bias: false,
   target_parameters: null,
-  arrow_config: null,
-  ensure_weight_tying: false,
   use_bdlora: null,
+  arrow_config: null,
   kasa_config: null,
-  lora_ga_config: null,
-  monteclora_config: null,
-  velora_config: null,
+  ensure_weight_tying: false,
 };
 
 const TASK_TYPES = ["SEQ_CLS", "SEQ_2_SEQ_LM", "CAUSAL_LM", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"];

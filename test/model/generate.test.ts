@@ -6,7 +6,7 @@ import { AutoModelForCausalLM, PeftModel, useEngine } from "../../src/index.js";
 import { pickToken } from "../../src/model/sampling.js";
 import { figures, withoutLeaks } from "./reference.js";
 
-before(() => useEngine("cpu"));
+before(() => useEngine("wasm"));
 
 const load = () => AutoModelForCausalLM.fromPretrained(figures("tiny-gemma2"));
 const greedy = JSON.parse(readFileSync(figures("generate-greedy.json"), "utf8")) as {

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
-import { AutoModelForCausalLM, getPeftModel, LoraConfig, type NamedTensors, PeftModel } from "../../src/index.js";
+import {
+  AutoModelForCausalLM,
+  getPeftModel,
+  LoraConfig,
+  type NamedTensors,
+  PeftModel,
+  useEngine,
+} from "../../src/index.js";
 import { readSafetensors } from "../../src/model/safetensors.js";
 import {
   figures,
@@ -16,7 +23,7 @@ import {
   withoutLeaks,
 } from "./reference.js";
 
-before(() => tf.setBackend("cpu"));
+before(() => useEngine("wasm"));
 
 const base = () => AutoModelForCausalLM.fromPretrained(figures("tiny-gemma2"));
 
