@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { chatCommand } from "./chat.js";
+import { doctorCommand } from "./doctor.js";
 import { exportCommand } from "./export.js";
 import { panelsCommand } from "./panels.js";
 import { runCommand } from "./run.js";
@@ -20,6 +21,7 @@ const program = new Command("kaisetsu")
 program.addCommand(exportCommand());
 program.addCommand(panelsCommand());
 program.addCommand(chatCommand());
+program.addCommand(doctorCommand());
 program.addCommand(runCommand());
 
 await program.parseAsync();

@@ -34,7 +34,7 @@ export const rungNames = [
 const loaders: Record<Rung["name"], () => Promise<Rung>> = {
   "tfjs-node-gpu": async () => (await import("./tfjs-node.js")).tfjsNodeGpuRung,
   "tfjs-node": async () => (await import("./tfjs-node.js")).tfjsNodeRung,
-  onnx: loadOnnxRung,
+  onnx: async () => (await import("./onnx/index.js")).onnxRung,
   webgpu: async () => {
     throw new EngineUnavailableError("not built yet");
   },
@@ -61,17 +61,4 @@ export async function climbLadder(options: EngineOptions): Promise<{ engine: Eng
   throw new EngineUnavailableError(
     `no engine can run here: ${unavailable.map(({ name, reason }) => `${name}: ${reason}`).join("; ")}`,
   );
-}
-
-/** `src/engine/onnx/index.ts` exports `onnxRung`. */
-async function loadOnnxRung(): Promise<Rung> {
-  const specifier = "./onnx/index.js";
-  let module: { onnxRung?: Rung };
-  try {
-    module = await import(specifier);
-  } catch (error) {
-    throw new EngineUnavailableError(`the ONNX Runtime engine could not be loaded (${(error as Error).message})`);
-  }
-  if (!module.onnxRung) throw new EngineUnavailableError("this version of kaisetsu has no ONNX Runtime engine");
-  return module.onnxRung;
 }

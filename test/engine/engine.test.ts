@@ -68,6 +68,17 @@ test("an unknown name and an engine that is not installed are refused with the r
   assert.equal(tf.getBackend(), "cpu");
 });
 
+test("no engine takes over the process's uncaught exceptions", () => {
+  const script = `
+    const { useEngine } = await import("kaisetsu");
+    await useEngine("wasm");
+    process.on("uncaughtException", (error) => console.log("handled", error.message));
+    setTimeout(() => { throw new Error("from a timer"); }, 1);
+    setTimeout(() => console.log("still here"), 20);
+  `;
+  assert.match(run(script).stdout, /handled from a timer\nstill here/);
+});
+
 test("choices made at once are taken one after the other", async () => {
   const [first, second] = await Promise.all([useEngine("wasm"), useEngine("cpu")]);
   assert.deepEqual([first.name, second.name, currentEngine().name, tf.getBackend()], ["wasm", "cpu", "cpu", "cpu"]);

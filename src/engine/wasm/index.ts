@@ -11,7 +11,8 @@ export const wasmRung: Rung = {
   name: "wasm",
   async start() {
     replaceKernels();
-    if (!(await tf.setBackend("wasm"))) {
+    const started = await withoutProcessListeners(() => tf.setBackend("wasm"));
+    if (!started) {
       throw new EngineUnavailableError("the WebAssembly backend of TensorFlow.js could not start");
     }
     nativeFor(tf.backend() as unknown as BackendWasm);
@@ -23,3 +24,21 @@ export const wasmRung: Rung = {
     );
   },
 };
+
+/**
+ * Emscripten's loader installs handlers that rethrow every uncaught exception and unhandled rejection of the whole
+ * process, also those of a notebook cell that its kernel would report. Takes them away again.
+ */
+async function withoutProcessListeners<T>(start: () => Promise<T>): Promise<T> {
+  const events = ["uncaughtException", "unhandledRejection"] as const;
+  const before = events.map((event) => process.listeners(event as "exit"));
+  try {
+    return await start();
+  } finally {
+    events.forEach((event, i) => {
+      for (const listener of process.listeners(event as "exit")) {
+        if (!before[i]!.includes(listener)) process.off(event, listener);
+      }
+    });
+  }
+}
