@@ -1,5 +1,7 @@
 /** The public surface of kaisetsu, and nothing else. Names follow Hugging Face's; see README.md for a tour. */
 
+// checkpoint
+export { CheckpointError, OutputDirInUseError } from "./checkpoint/errors.js";
 // data
 export { DataCollatorForLanguageModeling, type LanguageModelingOptions } from "./data/collator.js";
 export { Dataset } from "./data/dataset.js";
@@ -49,3 +51,19 @@ export type {
 export type { ChartSeries, ChartSpec } from "./notebook/chart.js";
 export { type Display, display, type MimeBundle, newDisplay } from "./notebook/display.js";
 export type { NotebookHost } from "./notebook/host.js";
+// training
+export { TrainingArguments, TrainingArgumentsError } from "./training/arguments.js";
+export type { Collator, RowSource } from "./training/batches.js";
+export {
+  type CallbackContext,
+  DefaultFlowCallback,
+  EarlyStoppingCallback,
+  type TrainerCallback,
+} from "./training/callbacks.js";
+export { NonFiniteError, ResumeError, TrainingInterruptedError } from "./training/errors.js";
+export type { ComputeMetrics, EvalPrediction } from "./training/evaluation.js";
+export type { TrainingArgumentsOptions, TrainingFields } from "./training/fields.js";
+export { PrinterCallback } from "./training/progress.js";
+export { SchedulerError } from "./training/schedule.js";
+export { type LogEntry, TrainerControl, TrainerState } from "./training/state.js";
+export { type TrainOptions, type TrainOutput, Trainer, type TrainerOptions } from "./training/trainer.js";

@@ -27,6 +27,11 @@ export interface Display {
   bundle(data: MimeBundle, metadata?: Record<string, unknown>): void;
 }
 
+/** Whether the code runs in a notebook, so that a display shows more than text. */
+export function inNotebook(): boolean {
+  return notebookHost() !== undefined || runningTslab() !== undefined;
+}
+
 /** Appends to the output of the running cell. */
 export const display: Display = makeDisplay();
 

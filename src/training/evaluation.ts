@@ -1,0 +1,108 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Batch } from "../data/types.js";
+import type { Engine, JitFunction } from "../engine/types.js";
+import type { CausalLM, ModelInputs, NamedTensors } from "../model/types.js";
+import { type Collator, countTargets, type RowSource, sequentialBatches, tokenRows } from "./batches.js";
+import { batchTensors } from "./step.js";
+
+/**
+ * What `compute_metrics` gets: one row an example, unshifted (the prediction at position t is for label t + 1), padded
+ * with -100 to the longest row. Predictions are token ids (argmax), never logits.
+ */
+export interface EvalPrediction {
+  predictions: number[][];
+  label_ids: number[][];
+}
+
+/** Named figures from predictions; the names get the prefix `eval_`. */
+export type ComputeMetrics = (prediction: EvalPrediction) => Record<string, number> | Promise<Record<string, number>>;
+
+export interface Evaluation {
+  /** Mean over examples of their batch's mean token loss, as transformers weighs it. */
+  loss: number;
+  prediction: EvalPrediction;
+  batches: number;
+}
+
+/** Evaluates a model batch by batch. It holds token ids, not logits: `[rows, seq]`, never `[rows, seq, vocab]`. */
+export class Evaluator {
+  private readonly step: JitFunction<NamedTensors, { loss_sum: tf.Scalar; predictions: tf.Tensor2D }>;
+
+  constructor(
+    private readonly model: CausalLM,
+    engine: Engine,
+  ) {
+    this.step = engine.jit(
+      (inputs) => {
+        const params: NamedTensors = {};
+        for (const [key, tensor] of Object.entries(inputs)) {
+          if (key.startsWith("param:")) params[key.slice("param:".length)] = tensor;
+        }
+        const { input_ids, attention_mask, labels } = inputs as unknown as ModelInputs;
+        return this.model.evaluate(params, { input_ids, attention_mask, labels: labels! });
+      },
+      { name: "evaluate" },
+    );
+  }
+
+  /**
+   * @param options.keep_predictions false where only the loss is wanted
+   * @param options.on_batch called after each batch
+   */
+  async run(
+    rows: RowSource,
+    options: {
+      batch_size: number;
+      collator: Collator;
+      remove_unused_columns: boolean;
+      keep_predictions: boolean;
+      on_batch?: (done: number, total: number) => void | Promise<void>;
+    },
+  ): Promise<Evaluation> {
+    const batches = sequentialBatches(rows.length, options.batch_size);
+    const prediction: EvalPrediction = { predictions: [], label_ids: [] };
+    let weighted = 0;
+    for (const [i, indices] of batches.entries()) {
+      const batch = options.collator.collate(tokenRows(rows, indices, options.remove_unused_columns));
+      const { loss_sum, predictions } = await this.evaluateBatch(batch);
+      weighted += indices.length * (loss_sum / countTargets(batch));
+      if (options.keep_predictions) {
+        prediction.predictions.push(...predictions);
+        prediction.label_ids.push(...batch.labels);
+      }
+      await options.on_batch?.(i + 1, batches.length);
+    }
+    prediction.predictions = padded(prediction.predictions);
+    prediction.label_ids = padded(prediction.label_ids);
+    return { loss: weighted / rows.length, prediction, batches: batches.length };
+  }
+
+  dispose(): void {
+    this.step.dispose();
+  }
+
+  private async evaluateBatch(batch: Batch): Promise<{ loss_sum: number; predictions: number[][] }> {
+    const inputs: NamedTensors = { ...batchTensors(batch) };
+    const own = Object.values(inputs);
+    for (const [name, tensor] of Object.entries(this.model.trainableParameters())) inputs[`param:${name}`] = tensor;
+    try {
+      const outputs = await this.step(inputs);
+      const [loss, flat] = await Promise.all([outputs.loss_sum.data(), outputs.predictions.data()]);
+      tf.dispose([outputs.loss_sum, outputs.predictions]);
+      return { loss_sum: loss[0]!, predictions: rowsOf(flat, batch.input_ids[0]!.length) };
+    } finally {
+      tf.dispose(own);
+    }
+  }
+}
+
+function rowsOf(flat: ArrayLike<number>, width: number): number[][] {
+  return Array.from({ length: flat.length / width }, (_, row) =>
+    Array.from({ length: width }, (_, column) => flat[row * width + column]!),
+  );
+}
+
+function padded(rows: number[][]): number[][] {
+  const width = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
+  return rows.map((row) => (row.length === width ? row : [...row, ...new Array<number>(width - row.length).fill(-100)]));
+}

@@ -1,0 +1,48 @@
+/** The figures that a run reports, in transformers' words, order and rounding. */
+import type { TrainingArguments } from "./arguments.js";
+import type { Collator, RowSource } from "./batches.js";
+import { withPrefix } from "./callbacks.js";
+import type { ComputeMetrics, Evaluator } from "./evaluation.js";
+import type { LogEntry } from "./state.js";
+
+/** `eval_loss`, the metrics of `compute_metrics`, then the speeds. */
+export async function evaluationMetrics(
+  trainer: { args: TrainingArguments; collator: Collator; compute_metrics: ComputeMetrics | undefined },
+  evaluator: Evaluator,
+  rows: RowSource,
+  prefix: string,
+  onBatch: (done: number, total: number) => Promise<void>,
+): Promise<LogEntry> {
+  const started = performance.now();
+  const { args, compute_metrics } = trainer;
+  const computes = compute_metrics !== undefined && !args.prediction_loss_only;
+  const evaluation = await evaluator.run(rows, {
+    batch_size: args.per_device_eval_batch_size,
+    collator: trainer.collator,
+    remove_unused_columns: args.remove_unused_columns,
+    keep_predictions: computes,
+    on_batch: onBatch,
+  });
+  const metrics: LogEntry = { [`${prefix}_loss`]: evaluation.loss };
+  if (computes) {
+    for (const [name, value] of Object.entries(await compute_metrics(evaluation.prediction))) {
+      if (typeof value !== "number") throw new TypeError(`compute_metrics returned no number for ${name}.`);
+      metrics[withPrefix(name, prefix)] = value;
+    }
+  }
+  const seconds = (performance.now() - started) / 1000;
+  return { ...metrics, ...speeds(prefix, seconds, rows.length, evaluation.batches) };
+}
+
+/** `<prefix>_runtime` in seconds, and samples and steps a second. */
+export function speeds(prefix: string, seconds: number, samples: number, steps: number): LogEntry {
+  return {
+    [`${prefix}_runtime`]: round(seconds, 4),
+    [`${prefix}_samples_per_second`]: round(samples / seconds, 3),
+    [`${prefix}_steps_per_second`]: round(steps / seconds, 3),
+  };
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}

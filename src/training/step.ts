@@ -1,0 +1,270 @@
+import * as tf from "@tensorflow/tfjs";
+import { randomDropoutMask } from "../data/random.js";
+import type { Batch } from "../data/types.js";
+import type { Engine, JitFunction } from "../engine/types.js";
+import type { CausalLM, ModelInputs, NamedTensors } from "../model/types.js";
+import { type AdamWOptions, adamw, adamwScalars, decays } from "./adamw.js";
+import type { TrainingArguments } from "./arguments.js";
+
+/** The optimizer's memory on the host. Parameters lie one after another, as `layout` says. */
+export interface OptimizerState {
+  /** Updates done; AdamW's k. */
+  step: number;
+  layout: ParameterSlot[];
+  exp_avg: Float32Array;
+  exp_avg_sq: Float32Array;
+}
+
+export interface ParameterSlot {
+  name: string;
+  shape: number[];
+  /** First element in the flat vector. */
+  offset: number;
+}
+
+/**
+ * The two functions that a training run repeats, prepared for the engine: `accumulate` adds one micro-batch's gradient,
+ * `update` clips it and moves the parameters. Gradient and moments are flat vectors, so that AdamW is a dozen operations
+ * however many parameters there are; gradients are taken for the separate parameters and joined afterwards (through
+ * slices of a flat vector every one of them would be padded to the full length).
+ *
+ * It works on its own copies of the parameters (which share their memory): call `syncModel` before somebody looks.
+ */
+export class TrainStep {
+  private readonly layout: ParameterSlot[];
+  private readonly size: number;
+  private readonly adam: AdamWOptions;
+  private readonly decayMask: tf.Tensor1D | undefined;
+  private readonly micro: JitFunction<NamedTensors, { loss: tf.Scalar; grad: tf.Tensor1D }>;
+  private readonly optimizer: JitFunction<NamedTensors, NamedTensors>;
+  private readonly zero: tf.Tensor1D;
+  private params: tf.Tensor[];
+  private m: tf.Tensor1D;
+  private v: tf.Tensor1D;
+  private grad: tf.Tensor1D | undefined;
+  private updates = 0;
+  private synced = true;
+
+  constructor(
+    private readonly model: CausalLM,
+    engine: Engine,
+    private readonly args: TrainingArguments,
+  ) {
+    const named = Object.entries(model.trainableParameters());
+    if (named.length === 0) throw new Error("The model has no trainable parameters; see getPeftModel for adapters.");
+    this.layout = layOut(named);
+    this.size = named.reduce((sum, [, tensor]) => sum + tensor.size, 0);
+    this.adam = {
+      beta1: args.adam_beta1,
+      beta2: args.adam_beta2,
+      epsilon: args.adam_epsilon,
+      weight_decay: args.weight_decay,
+    };
+    this.params = named.map(([, tensor]) => tf.clone(tensor));
+    this.decayMask = args.weight_decay === 0 ? undefined : maskOfDecay(this.layout, this.size);
+    this.zero = tf.zeros([this.size]);
+    this.m = tf.zeros([this.size]);
+    this.v = tf.zeros([this.size]);
+    this.micro = engine.jit((inputs) => this.microStep(inputs), { name: "train_step" });
+    this.optimizer = engine.jit((inputs) => this.optimizerStep(inputs), { name: "optimizer_step" });
+  }
+
+  /**
+   * Adds the gradient of `scale` times the batch's summed loss, and returns that loss.
+   * @param draw says which dropout masks: they depend on the seed, this number and their name, and on nothing else
+   */
+  async accumulate(batch: Batch, scale: number, draw: number): Promise<number> {
+    const inputs: NamedTensors = { grad: this.grad ?? this.zero, scale: tf.scalar(scale), ...batchTensors(batch) };
+    for (const mask of this.model.dropoutMasks(batch.input_ids.length, batch.input_ids[0]!.length)) {
+      const count = mask.shape.reduce((product, size) => product * size, 1);
+      const key = { seed: this.args.seed, name: mask.name, step: draw };
+      inputs[`dropout:${mask.name}`] = tf.tensor(randomDropoutMask(key, count, mask.rate), mask.shape);
+    }
+    const own = Object.values(inputs).filter((tensor) => tensor !== this.zero);
+    this.grad = undefined;
+    this.params.forEach((tensor, i) => {
+      inputs[`param:${i}`] = tensor;
+    });
+    try {
+      const { loss, grad } = await this.micro(inputs);
+      this.grad = grad;
+      const [value] = await loss.data();
+      loss.dispose();
+      return value!;
+    } finally {
+      tf.dispose(own);
+    }
+  }
+
+  /**
+   * Clips the accumulated gradient, moves the parameters, and forgets the gradient.
+   * @returns the gradient's norm before clipping. When it is not finite nothing has moved.
+   */
+  async update(learningRate: number): Promise<number> {
+    if (!this.grad) throw new Error("update() without accumulate()");
+    const scalars = adamwScalars(this.adam, learningRate, this.updates + 1);
+    const inputs: NamedTensors = {
+      grad: this.grad,
+      decay: tf.scalar(scalars.decay),
+      step_size: tf.scalar(scalars.step_size),
+      root_correction: tf.scalar(scalars.root_correction),
+      max_norm: tf.scalar(this.args.max_grad_norm > 0 ? this.args.max_grad_norm : 3e38),
+    };
+    const own = Object.values(inputs);
+    inputs.m = this.m;
+    inputs.v = this.v;
+    this.params.forEach((tensor, i) => {
+      inputs[`param:${i}`] = tensor;
+    });
+    let outputs: NamedTensors;
+    try {
+      outputs = await this.optimizer(inputs);
+    } finally {
+      tf.dispose(own);
+      this.grad = undefined;
+    }
+    const [norm] = await outputs.norm!.data();
+    outputs.norm!.dispose();
+    const { m, v } = outputs as { m: tf.Tensor1D; v: tf.Tensor1D };
+    const params = this.params.map((_, i) => outputs[`param:${i}`]!);
+    if (Number.isFinite(norm)) {
+      tf.dispose([this.m, this.v, ...this.params]);
+      this.m = m;
+      this.v = v;
+      this.params = params;
+      this.updates += 1;
+      this.synced = false;
+    } else {
+      tf.dispose([m, v, ...params]);
+    }
+    return norm!;
+  }
+
+  /** Forgets a gradient that shall not be applied. */
+  dropGradient(): void {
+    this.grad?.dispose();
+    this.grad = undefined;
+  }
+
+  /** Gives the model the parameters of the last update. Costs no copy. */
+  syncModel(): void {
+    if (this.synced) return;
+    this.model.setTrainableParameters(this.byName((tensor) => tf.clone(tensor)));
+    this.synced = true;
+  }
+
+  /** Takes the model's parameters instead of the own ones, after somebody has changed them. */
+  takeFromModel(): void {
+    tf.dispose(this.params);
+    this.params = Object.values(this.model.trainableParameters()).map((tensor) => tf.clone(tensor));
+    this.synced = true;
+  }
+
+  async state(): Promise<OptimizerState> {
+    const [exp_avg, exp_avg_sq] = await Promise.all([this.m.data(), this.v.data()]);
+    return {
+      step: this.updates,
+      layout: this.layout,
+      exp_avg: exp_avg as Float32Array,
+      exp_avg_sq: exp_avg_sq as Float32Array,
+    };
+  }
+
+  /** @throws Error when the state belongs to other parameters */
+  loadState(state: OptimizerState): void {
+    if (JSON.stringify(state.layout) !== JSON.stringify(this.layout)) {
+      throw new Error(
+        "The saved optimizer state belongs to other parameters than the model's " +
+          `(${state.layout.length} tensors there, ${this.layout.length} here): was the adapter's configuration changed?`,
+      );
+    }
+    tf.dispose([this.m, this.v]);
+    this.m = tf.tensor1d(state.exp_avg);
+    this.v = tf.tensor1d(state.exp_avg_sq);
+    this.updates = state.step;
+  }
+
+  dispose(): void {
+    this.dropGradient();
+    tf.dispose([this.zero, this.m, this.v, ...this.params]);
+    this.decayMask?.dispose();
+    this.micro.dispose();
+    this.optimizer.dispose();
+  }
+
+  private microStep(inputs: NamedTensors): { loss: tf.Scalar; grad: tf.Tensor1D } {
+    const dropout: NamedTensors = {};
+    for (const [key, tensor] of Object.entries(inputs)) {
+      if (key.startsWith("dropout:")) dropout[key.slice("dropout:".length)] = tensor;
+    }
+    const batch = inputs as unknown as ModelInputs;
+    const batchInputs = { input_ids: batch.input_ids, attention_mask: batch.attention_mask, labels: batch.labels! };
+    const options = { dropout, gradient_checkpointing: this.args.gradient_checkpointing };
+    const loss = (...params: tf.Tensor[]) => {
+      const byName = Object.fromEntries(this.layout.map(({ name }, i) => [name, params[i]!]));
+      return tf.mul(this.model.lossSum(byName, batchInputs, options), inputs.scale!) as tf.Scalar;
+    };
+    const params = this.layout.map((_, i) => inputs[`param:${i}`]!);
+    const { value, grads } = tf.valueAndGrads(loss)(params);
+    return { loss: value as tf.Scalar, grad: tf.add(inputs.grad!, flatten(grads)) as tf.Tensor1D };
+  }
+
+  private optimizerStep(inputs: NamedTensors): NamedTensors {
+    const grad = inputs.grad as tf.Tensor1D;
+    const norm = tf.sqrt(tf.sum(tf.square(grad)));
+    // torch's clip_grad_norm_ multiplies always, by at most 1.
+    const clip = tf.minimum(tf.div(inputs.max_norm!, tf.add(norm, 1e-6)), 1);
+    const flat = flatten(this.layout.map((_, i) => inputs[`param:${i}`]!));
+    const moved = adamw(
+      { params: flat, m: inputs.m as tf.Tensor1D, v: inputs.v as tf.Tensor1D, grad: tf.mul(grad, clip) as tf.Tensor1D },
+      {
+        decay: inputs.decay as tf.Scalar,
+        step_size: inputs.step_size as tf.Scalar,
+        root_correction: inputs.root_correction as tf.Scalar,
+      },
+      this.adam,
+      this.decayMask,
+    );
+    const outputs: NamedTensors = { norm, m: moved.m, v: moved.v };
+    this.layout.forEach(({ shape, offset }, i) => {
+      const size = shape.reduce((product, length) => product * length, 1);
+      outputs[`param:${i}`] = tf.reshape(tf.slice(moved.params, [offset], [size]), shape);
+    });
+    return outputs;
+  }
+
+  private byName(map: (tensor: tf.Tensor) => tf.Tensor): NamedTensors {
+    return Object.fromEntries(this.layout.map(({ name }, i) => [name, map(this.params[i]!)]));
+  }
+}
+
+/** int32 tensors `[batch, seq]` of a host batch; the caller disposes them. */
+export function batchTensors(batch: Batch): Record<keyof Batch, tf.Tensor2D> {
+  return {
+    input_ids: tf.tensor2d(batch.input_ids, undefined, "int32"),
+    attention_mask: tf.tensor2d(batch.attention_mask, undefined, "int32"),
+    labels: tf.tensor2d(batch.labels, undefined, "int32"),
+  };
+}
+
+function layOut(named: [string, tf.Tensor][]): ParameterSlot[] {
+  let offset = 0;
+  return named.map(([name, tensor]) => {
+    const slot = { name, shape: [...tensor.shape], offset };
+    offset += tensor.size;
+    return slot;
+  });
+}
+
+function maskOfDecay(layout: ParameterSlot[], size: number): tf.Tensor1D | undefined {
+  if (layout.every(({ name }) => decays(name))) return undefined;
+  const mask = new Float32Array(size).fill(1);
+  layout.forEach(({ name, offset }, i) => {
+    if (!decays(name)) mask.fill(0, offset, layout[i + 1]?.offset ?? size);
+  });
+  return tf.tensor1d(mask);
+}
+
+function flatten(tensors: tf.Tensor[]): tf.Tensor1D {
+  return tf.concat1d(tensors.map((tensor) => tf.reshape(tensor, [-1]) as tf.Tensor1D));
+}
