@@ -66,4 +66,4 @@ export type { TrainingArgumentsOptions, TrainingFields } from "./training/fields
 export { PrinterCallback } from "./training/progress.js";
 export { SchedulerError } from "./training/schedule.js";
 export { type LogEntry, TrainerControl, TrainerState } from "./training/state.js";
-export { type TrainOptions, type TrainOutput, Trainer, type TrainerOptions } from "./training/trainer.js";
+export { Trainer, type TrainerOptions, type TrainOptions, type TrainOutput } from "./training/trainer.js";

@@ -48,7 +48,9 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     if (missing && !(await isOurs(dir))) return inspectPython(dir);
-    return damaged(missing ? `${manifestName} is missing` : `${manifestName} cannot be read: ${(error as Error).message}`);
+    return damaged(
+      missing ? `${manifestName} is missing` : `${manifestName} cannot be read: ${(error as Error).message}`,
+    );
   }
   let reason: string | undefined;
   try {

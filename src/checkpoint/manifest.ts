@@ -52,7 +52,8 @@ export async function readManifest(dir: string): Promise<Manifest> {
   const files = manifest.files as Record<string, { size?: unknown; sha256?: unknown }> | null;
   if (typeof files !== "object" || files === null) throw new SyntaxError("it lists no files");
   for (const [name, entry] of Object.entries(files)) {
-    if (typeof entry?.size !== "number" || typeof entry.sha256 !== "string") throw new SyntaxError(`its entry for ${name} is broken`);
+    if (typeof entry?.size !== "number" || typeof entry.sha256 !== "string")
+      throw new SyntaxError(`its entry for ${name} is broken`);
   }
   return manifest;
 }
@@ -64,7 +65,8 @@ export async function flush(path: string): Promise<void> {
     await handle.sync();
   } catch (error) {
     // Some systems (Windows, a few network drives) cannot flush a folder; its files are flushed already.
-    if (!["EPERM", "EINVAL", "EISDIR", "ENOTSUP", "EBADF"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    if (!["EPERM", "EINVAL", "EISDIR", "ENOTSUP", "EBADF"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      throw error;
   } finally {
     await handle.close();
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { CheckpointError } from "./errors.js";
 import { inspectCheckpoint, listCheckpoints } from "./find.js";
 import { flush, makeManifest, manifestName, readManifest } from "./manifest.js";
@@ -84,7 +84,8 @@ export async function rotateCheckpoints(
     const manifest = await readManifest(dir).catch(() => undefined);
     if (manifest?.run_id === options.run_id) own.push(dir);
   }
-  const kept = new Set([options.newest, options.best].filter((dir) => dir && own.includes(dir)));
+  const named = [options.newest, options.best].flatMap((dir) => (dir ? [resolve(dir)] : []));
+  const kept = new Set(own.filter((dir) => named.includes(resolve(dir))));
   const target = Math.max(options.limit, kept.size);
   const deleted: string[] = [];
   // listCheckpoints gives the newest first.

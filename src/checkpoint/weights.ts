@@ -16,7 +16,10 @@ interface Weights {
  * Reads the parameters `names` (with their shapes) from a checkpoint's adapter or model files, ours or Python's.
  * @throws CheckpointError naming what is missing or has another shape
  */
-export async function readParameters(dir: string, wanted: ReadonlyMap<string, readonly number[]>): Promise<NamedTensors> {
+export async function readParameters(
+  dir: string,
+  wanted: ReadonlyMap<string, readonly number[]>,
+): Promise<NamedTensors> {
   const weights = await open(dir);
   const tensors: NamedTensors = {};
   try {

@@ -19,7 +19,11 @@ export interface AdamWScalars {
 }
 
 /** The scalars of update `k` (from 1), computed in double and rounded once, as torch does. */
-export function adamwScalars(options: AdamWOptions, learningRate: number, k: number): Record<keyof AdamWScalars, number> {
+export function adamwScalars(
+  options: AdamWOptions,
+  learningRate: number,
+  k: number,
+): Record<keyof AdamWScalars, number> {
   return {
     decay: 1 - learningRate * options.weight_decay,
     step_size: learningRate / (1 - options.beta1 ** k),

@@ -167,7 +167,9 @@ function validate(fields: TrainingFields & ExtraFields): void {
     fail("lr_scheduler_type reduce_lr_on_plateau requires an eval strategy: set eval_strategy.");
   }
   if (fields.dataloader_num_workers === 0 && fields.dataloader_prefetch_factor !== null) {
-    fail("dataloader_prefetch_factor can only be set when data is loaded in other processes (dataloader_num_workers > 0).");
+    fail(
+      "dataloader_prefetch_factor can only be set when data is loaded in other processes (dataloader_num_workers > 0).",
+    );
   }
 }
 
@@ -180,7 +182,8 @@ function validateKinds(fields: TrainingFields & ExtraFields): void {
     if (wanted === "number" && (typeof value !== "number" || Number.isNaN(value))) {
       fail(`${name} must be a number, but is ${show(value)}.`);
     }
-    if (wanted === "boolean" && typeof value !== "boolean") fail(`${name} must be true or false, but is ${show(value)}.`);
+    if (wanted === "boolean" && typeof value !== "boolean")
+      fail(`${name} must be true or false, but is ${show(value)}.`);
     if (wanted === "string" && typeof value !== "string") fail(`${name} must be a string, but is ${show(value)}.`);
     if (Array.isArray(defaults[name]) && !Array.isArray(value)) fail(`${name} must be a list, but is ${show(value)}.`);
   }
@@ -215,20 +218,27 @@ function validateNumbers(fields: TrainingFields & ExtraFields): void {
     "per_device_eval_batch_size",
     "gradient_accumulation_steps",
   ] as const) {
-    if (!Number.isInteger(fields[name]) || fields[name] < 1) fail(`${name} must be an integer of at least 1, but is ${show(fields[name])}.`);
+    if (!Number.isInteger(fields[name]) || fields[name] < 1)
+      fail(`${name} must be an integer of at least 1, but is ${show(fields[name])}.`);
   }
+  if (fields.seed < 0) fail(`seed must be at least 0, but is ${fields.seed}.`);
   for (const name of ["max_steps", "seed"] as const) {
     if (!Number.isInteger(fields[name])) fail(`${name} must be an integer, but is ${show(fields[name])}.`);
   }
+  if (fields.max_steps === 0) fail("max_steps must be positive, or -1 to train by num_train_epochs.");
   for (const name of ["learning_rate", "weight_decay", "max_grad_norm", "num_train_epochs"] as const) {
-    if (!Number.isFinite(fields[name]) || fields[name] < 0) fail(`${name} must be a finite number of at least 0, but is ${show(fields[name])}.`);
+    if (!Number.isFinite(fields[name]) || fields[name] < 0)
+      fail(`${name} must be a finite number of at least 0, but is ${show(fields[name])}.`);
   }
   for (const name of ["adam_beta1", "adam_beta2"] as const) {
-    if (!(fields[name] >= 0 && fields[name] < 1)) fail(`${name} must lie in the range [0, 1), but is ${show(fields[name])}.`);
+    if (!(fields[name] >= 0 && fields[name] < 1))
+      fail(`${name} must lie in the range [0, 1), but is ${show(fields[name])}.`);
   }
   if (!(fields.adam_epsilon > 0)) fail(`adam_epsilon must be above 0, but is ${show(fields.adam_epsilon)}.`);
   if (!(fields.warmup_steps >= 0 && Number.isFinite(fields.warmup_steps))) {
-    fail(`warmup_steps must be either a non-negative number of steps or a share of them below 1, but is ${show(fields.warmup_steps)}.`);
+    fail(
+      `warmup_steps must be either a non-negative number of steps or a share of them below 1, but is ${show(fields.warmup_steps)}.`,
+    );
   }
   if (!(fields.label_smoothing_factor >= 0 && fields.label_smoothing_factor < 1)) {
     fail(`label_smoothing_factor must lie in the range [0, 1), but is ${show(fields.label_smoothing_factor)}.`);
@@ -250,7 +260,8 @@ function validateStrategies(fields: TrainingFields): void {
   for (const kind of ["logging", "eval", "save"] as const) {
     const value = fields[`${kind}_steps`];
     if (value === null) continue;
-    if (typeof value !== "number" || !(value >= 0)) fail(`${kind}_steps must be a number of at least 0, but is ${show(value)}.`);
+    if (typeof value !== "number" || !(value >= 0))
+      fail(`${kind}_steps must be a number of at least 0, but is ${show(value)}.`);
     if (fields[`${kind}_strategy`] === "steps" && value > 1 && !Number.isInteger(value)) {
       fail(`${kind}_steps must be an integer if bigger than 1: ${value}`);
     }
@@ -269,7 +280,9 @@ function checkMultiple(save: number, evaluate: number): void {
   const rule = "load_best_model_at_end requires the saving steps to be a";
   if (save % evaluate === 0) return;
   if (save >= 1 && evaluate >= 1) {
-    fail(`${rule} round multiple of the evaluation steps, but found ${save}, which is not a round multiple of ${evaluate}.`);
+    fail(
+      `${rule} round multiple of the evaluation steps, but found ${save}, which is not a round multiple of ${evaluate}.`,
+    );
   }
   if (save >= 1 || evaluate >= 1) {
     fail(
@@ -299,7 +312,8 @@ const idle: (keyof TrainingFields)[] = [
 function warnAboutIdle(fields: TrainingFields): void {
   const defaults = defaultFields();
   const set = idle.filter((name) => JSON.stringify(plain(fields[name])) !== JSON.stringify(plain(defaults[name])));
-  if (set.length > 0) warnOnce(`TrainingArguments: no effect in kaisetsu, only kept in the saved settings: ${set.join(", ")}.`);
+  if (set.length > 0)
+    warnOnce(`TrainingArguments: no effect in kaisetsu, only kept in the saved settings: ${set.join(", ")}.`);
 }
 
 function plain(value: unknown): unknown {

@@ -54,7 +54,15 @@ export function countTargets(batch: Batch): number {
   return count;
 }
 
-const modelColumns = new Set(["input_ids", "attention_mask", "position_ids", "token_type_ids", "labels", "label", "label_ids"]);
+const modelColumns = new Set([
+  "input_ids",
+  "attention_mask",
+  "position_ids",
+  "token_type_ids",
+  "labels",
+  "label",
+  "label_ids",
+]);
 
 function rowOrder(args: TrainingArguments, rows: RowSource, epoch: number): number[] {
   switch (args.train_sampling_strategy) {

@@ -1,6 +1,6 @@
 import type { CausalLM } from "../model/types.js";
 import type { TrainingArguments } from "./arguments.js";
-import type { LogEntry, TrainerControl, TrainerState } from "./state.js";
+import { type LogEntry, TrainerControl, type TrainerState } from "./state.js";
 
 /** What a callback may look at besides arguments, state and control. */
 export interface CallbackContext {
@@ -21,9 +21,12 @@ type Hook = (
   state: TrainerState,
   control: TrainerControl,
   context: CallbackContext,
-) => TrainerControl | undefined | void | Promise<TrainerControl | undefined | void>;
+) => unknown;
 
-/** `transformers.TrainerCallback`: any of its events, in its order. Returning a control replaces the current one. */
+/**
+ * `transformers.TrainerCallback`: any of its events, in its order. An event may be asynchronous; a `TrainerControl` that it
+ * returns replaces the current one.
+ */
 export interface TrainerCallback {
   on_init_end?: Hook;
   on_train_begin?: Hook;
@@ -145,7 +148,7 @@ export class CallbackHandler {
   ): Promise<void> {
     for (const callback of this.callbacks) {
       const replacement = await callback[event]?.(run.args, run.state, run.control, context);
-      if (replacement) Object.assign(run.control, replacement);
+      if (replacement instanceof TrainerControl) Object.assign(run.control, replacement);
     }
   }
 }

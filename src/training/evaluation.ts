@@ -104,5 +104,7 @@ function rowsOf(flat: ArrayLike<number>, width: number): number[][] {
 
 function padded(rows: number[][]): number[][] {
   const width = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
-  return rows.map((row) => (row.length === width ? row : [...row, ...new Array<number>(width - row.length).fill(-100)]));
+  return rows.map((row) =>
+    row.length === width ? row : [...row, ...new Array<number>(width - row.length).fill(-100)],
+  );
 }

@@ -30,7 +30,12 @@ export class NotebookProgress implements TrainerCallback {
     this.show(state);
   }
 
-  on_prediction_step(_: TrainingArguments, state: TrainerState, _control: TrainerControl, context: CallbackContext): void {
+  on_prediction_step(
+    _: TrainingArguments,
+    state: TrainerState,
+    _control: TrainerControl,
+    context: CallbackContext,
+  ): void {
     const { done, total } = context.prediction!;
     this.activity = `評価中 ${done}/${total}`;
     this.show(state);

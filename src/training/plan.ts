@@ -29,7 +29,8 @@ export function planTraining(args: TrainingArguments, rows: number): TrainingPla
   const exact = rows / args.per_device_train_batch_size;
   const batches = args.dataloader_drop_last ? Math.floor(exact) : Math.ceil(exact);
   if (batches < 1) {
-    const reason = rows > 0 ? ` (dataloader_drop_last leaves no batch of ${args.per_device_train_batch_size} rows)` : "";
+    const reason =
+      rows > 0 ? ` (dataloader_drop_last leaves no batch of ${args.per_device_train_batch_size} rows)` : "";
     throw new RangeError(`The training dataset has ${rows} rows, so there is nothing to train on${reason}.`);
   }
   const windows = batches / args.gradient_accumulation_steps;

@@ -29,7 +29,8 @@ export class ReduceLROnPlateau implements LRScheduler {
     kwargs: Record<string, unknown>,
   ) {
     for (const name of Object.keys(kwargs)) {
-      if (!(name in defaults)) throw new TypeError(`reduce_lr_on_plateau takes no argument ${name} in lr_scheduler_kwargs.`);
+      if (!(name in defaults))
+        throw new TypeError(`reduce_lr_on_plateau takes no argument ${name} in lr_scheduler_kwargs.`);
     }
     this.options = { ...defaults, ...kwargs };
     if (!(this.options.factor < 1)) throw new RangeError("reduce_lr_on_plateau: factor must be below 1.");

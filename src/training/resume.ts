@@ -72,7 +72,14 @@ const essential: (keyof TrainingArguments)[] = [
 ];
 
 /** Arguments that may change, but that the user should know to be others than before. */
-const notable: (keyof TrainingArguments)[] = ["num_train_epochs", "max_steps", "warmup_steps", "logging_steps", "eval_steps", "save_steps"];
+const notable: (keyof TrainingArguments)[] = [
+  "num_train_epochs",
+  "max_steps",
+  "warmup_steps",
+  "logging_steps",
+  "eval_steps",
+  "save_steps",
+];
 
 async function compareArguments(dir: string, args: TrainingArguments, allowed: boolean): Promise<void> {
   let saved: Record<string, unknown>;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { cleanLeftovers, rotateCheckpoints, writeCheckpoint } from "../checkpoint/store.js";
 import type { Engine } from "../engine/types.js";
 import { countTargets, epochBatches, type RowSource, tokenRows } from "./batches.js";
@@ -12,7 +13,13 @@ import { InterruptWatcher } from "./interrupt.js";
 import { planTraining, type TrainingPlan } from "./plan.js";
 import { type ResumePoint, resumePoint } from "./resume.js";
 import { createScheduler, type LRScheduler } from "./schedule.js";
-import { type Bookkeeping, loadModelParameters, loadTrainingState, writeModelFiles, writeTrainingState } from "./snapshot.js";
+import {
+  type Bookkeeping,
+  loadModelParameters,
+  loadTrainingState,
+  writeModelFiles,
+  writeTrainingState,
+} from "./snapshot.js";
 import { type LogEntry, TrainerControl, TrainerState } from "./state.js";
 import { TrainStep } from "./step.js";
 import type { Trainer, TrainOptions, TrainOutput } from "./trainer.js";
@@ -131,12 +138,27 @@ export class TrainingRun {
     this.totalLoss = books?.total_loss ?? 0;
     this.lastGradNorm = books?.last_grad_norm ?? 0;
     this.lastSaved = point.dir;
+    this.findBestAgain(point.dir);
     if (!books) for (let i = 0; i < state.global_step; i++) this.scheduler.step();
     this.lastLearningRate = this.scheduler.getLastLr();
     for (const callback of callbacks) {
       const saved = callback.name === undefined ? undefined : books?.callbacks[callback.name];
       if (saved) callback.loadState?.(saved);
     }
+  }
+
+  /** The best checkpoint may have been deleted, or moved together with the others. */
+  private findBestAgain(resumedFrom: string): void {
+    const { state, args } = this.trainer;
+    if (state.best_model_checkpoint === null) return;
+    const name = basename(state.best_model_checkpoint);
+    const found = [args.output_dir, dirname(resumedFrom)].map((dir) => join(dir, name)).find((dir) => existsSync(dir));
+    if (!found) {
+      console.error(
+        `kaisetsu: the best checkpoint, ${state.best_model_checkpoint}, is gone; a new best one is looked for.`,
+      );
+    }
+    state.best_model_checkpoint = found ?? null;
   }
 
   private async epochs(): Promise<void> {
@@ -166,7 +188,9 @@ export class TrainingRun {
     const { args, state } = trainer;
     const started = performance.now();
     await trainer.emit("on_step_begin");
-    const batches = window.map((rows) => trainer.collator.collate(tokenRows(this.rows, rows, args.remove_unused_columns)));
+    const batches = window.map((rows) =>
+      trainer.collator.collate(tokenRows(this.rows, rows, args.remove_unused_columns)),
+    );
     const targets = batches.reduce((sum, batch) => sum + countTargets(batch), 0);
     let loss = 0;
     let finite = true;
@@ -326,7 +350,8 @@ export class TrainingRun {
       train_loss: training_loss,
     };
     await trainer.log(metrics);
-    if (args.load_best_model_at_end && state.best_model_checkpoint !== null) await this.loadBest(state.best_model_checkpoint);
+    if (args.load_best_model_at_end && state.best_model_checkpoint !== null)
+      await this.loadBest(state.best_model_checkpoint);
     if (args.save_total_limit === 1 && state.best_model_checkpoint !== null) {
       const best = state.best_model_checkpoint;
       await rotateCheckpoints(args.output_dir, { run_id: this.runId, limit: 1, newest: best, best });
@@ -385,7 +410,9 @@ export class TrainingRun {
       console.error(`kaisetsu: ${message} This step is left out (nan_policy: "skip").`);
       return;
     }
-    const kept = this.lastSaved ? `The last good checkpoint is ${this.lastSaved}.` : "No checkpoint had been saved yet.";
+    const kept = this.lastSaved
+      ? `The last good checkpoint is ${this.lastSaved}.`
+      : "No checkpoint had been saved yet.";
     throw new NonFiniteError(
       `${message} Nothing was changed by it. ${kept} Try a lower learning_rate or a smaller max_grad_norm, look at those ` +
         'rows, or set nan_policy: "skip".',
@@ -396,7 +423,8 @@ export class TrainingRun {
     const { state, args } = this.trainer;
     const kind = args.include_num_input_tokens_seen;
     if (kind === "no") return;
-    const rows = kind === "all" ? ids.map((row) => row.length) : mask.map((row) => row.filter((one) => one !== 0).length);
+    const rows =
+      kind === "all" ? ids.map((row) => row.length) : mask.map((row) => row.filter((one) => one !== 0).length);
     state.num_input_tokens_seen += rows.reduce((sum, count) => sum + count, 0);
   }
 }

@@ -60,7 +60,12 @@ class LambdaScheduler implements LRScheduler {
   }
 
   stateDict(): SchedulerState {
-    return { base_lrs: [this.baseLr], last_epoch: this.lastEpoch, _step_count: this.lastEpoch + 1, _last_lr: [this.lastLr] };
+    return {
+      base_lrs: [this.baseLr],
+      last_epoch: this.lastEpoch,
+      _step_count: this.lastEpoch + 1,
+      _last_lr: [this.lastLr],
+    };
   }
 
   /** As in torch: base rate and last rate come from the state, the factor from the new settings. */
@@ -99,7 +104,8 @@ const lambdas: Record<Exclude<SchedulerType, "reduce_lr_on_plateau">, Factor> = 
     const end = kwargs.number("lr_end", 1e-7);
     const power = kwargs.number("power", 1);
     kwargs.done();
-    if (!(lr > end)) throw new SchedulerError(`polynomial: lr_end (${end}) must be smaller than learning_rate (${lr}).`);
+    if (!(lr > end))
+      throw new SchedulerError(`polynomial: lr_end (${end}) must be smaller than learning_rate (${lr}).`);
     if (t <= w) throw new SchedulerError(`polynomial: no steps are left after ${w} steps of warm-up (${t} in all).`);
     return warm(w, (s) => (s > t ? end / lr : ((lr - end) * (1 - (s - w) / (t - w)) ** power + end) / lr));
   },
@@ -137,8 +143,16 @@ function warmupStableDecay({ warmup_steps: w, total_steps: t }: SchedulerOptions
   const floor = kwargs.number("min_lr_ratio", 0);
   const cycles = kwargs.number("num_cycles", 0.5);
   kwargs.done();
-  const rise = { linear: (p: number) => p, cosine: (p: number) => cosine(1 - p), "1-sqrt": (p: number) => 1 - Math.sqrt(1 - p) };
-  const fall = { linear: (p: number) => 1 - p, cosine: (p: number) => cosine(cycles * 2 * p), "1-sqrt": (p: number) => 1 - Math.sqrt(p) };
+  const rise = {
+    linear: (p: number) => p,
+    cosine: (p: number) => cosine(1 - p),
+    "1-sqrt": (p: number) => 1 - Math.sqrt(1 - p),
+  };
+  const fall = {
+    linear: (p: number) => 1 - p,
+    cosine: (p: number) => cosine(cycles * 2 * p),
+    "1-sqrt": (p: number) => 1 - Math.sqrt(p),
+  };
   return (s: number) => {
     if (s < w) return rise[warmupShape](s / Math.max(1, w)) * (1 - floor) + floor;
     if (s < w + stable) return 1;
@@ -195,12 +209,14 @@ function reader(type: SchedulerType, given: Record<string, unknown>) {
     number,
     choice<C extends string>(name: string, fallback: C, all: readonly C[]): C {
       const value = (take(name) ?? fallback) as C;
-      if (!all.includes(value)) throw new SchedulerError(`${type}: ${name} must be one of ${all.join(", ")}, but is ${value}.`);
+      if (!all.includes(value))
+        throw new SchedulerError(`${type}: ${name} must be one of ${all.join(", ")}, but is ${value}.`);
       return value;
     },
     done(): void {
       const [unknown] = rest.keys();
-      if (unknown !== undefined) throw new SchedulerError(`${type} takes no argument ${unknown} in lr_scheduler_kwargs.`);
+      if (unknown !== undefined)
+        throw new SchedulerError(`${type} takes no argument ${unknown} in lr_scheduler_kwargs.`);
     },
   };
 }

@@ -7,7 +7,13 @@ import { ensureEngine } from "../engine/index.js";
 import type { CausalLM } from "../model/types.js";
 import { TrainingArguments } from "./arguments.js";
 import type { Collator, RowSource } from "./batches.js";
-import { type CallbackContext, type CallbackEvent, CallbackHandler, DefaultFlowCallback, type TrainerCallback } from "./callbacks.js";
+import {
+  type CallbackContext,
+  type CallbackEvent,
+  CallbackHandler,
+  DefaultFlowCallback,
+  type TrainerCallback,
+} from "./callbacks.js";
 import { type ComputeMetrics, Evaluator } from "./evaluation.js";
 import { evaluationMetrics } from "./figures.js";
 import { progressCallback } from "./progress.js";
@@ -124,8 +130,12 @@ export class Trainer {
     const evaluator = this.run?.evaluator ?? new Evaluator(this.model, await ensureEngine());
     try {
       this.run?.syncModel();
-      const metrics = await evaluationMetrics(this, evaluator, rows, options.metric_key_prefix ?? "eval", (done, total) =>
-        this.emit("on_prediction_step", { prediction: { done, total } }),
+      const metrics = await evaluationMetrics(
+        this,
+        evaluator,
+        rows,
+        options.metric_key_prefix ?? "eval",
+        (done, total) => this.emit("on_prediction_step", { prediction: { done, total } }),
       );
       await this.log(metrics);
       this.control.should_evaluate = false;
@@ -153,7 +163,8 @@ export class Trainer {
   /** Adds an entry to `state.log_history` and tells the callbacks. */
   async log(logs: LogEntry): Promise<void> {
     const entry: LogEntry = { ...logs, epoch: this.state.epoch };
-    if (this.args.include_num_input_tokens_seen !== "no") entry.num_input_tokens_seen = this.state.num_input_tokens_seen;
+    if (this.args.include_num_input_tokens_seen !== "no")
+      entry.num_input_tokens_seen = this.state.num_input_tokens_seen;
     this.state.log_history.push({ ...entry, step: this.state.global_step });
     this.control.should_log = false;
     await this.emit("on_log", { logs: entry });
@@ -167,7 +178,8 @@ export class Trainer {
   /** @internal */
   get collator(): Collator {
     if (this.collatorGiven) return this.collatorGiven;
-    if (!this.processing_class) throw new TypeError("Trainer needs a data_collator or a processing_class (the tokenizer).");
+    if (!this.processing_class)
+      throw new TypeError("Trainer needs a data_collator or a processing_class (the tokenizer).");
     return new DataCollatorForLanguageModeling({ tokenizer: this.processing_class, mlm: false });
   }
 
@@ -182,11 +194,15 @@ export class Trainer {
       throw new TypeError("data_collator must have a method collate(rows).");
     }
     if (args.eval_strategy !== "no" && !this.eval_dataset) {
-      throw new TypeError(`eval_strategy is ${args.eval_strategy}, so Trainer needs an eval_dataset (or eval_strategy "no").`);
+      throw new TypeError(
+        `eval_strategy is ${args.eval_strategy}, so Trainer needs an eval_dataset (or eval_strategy "no").`,
+      );
     }
     const needsMetric = args.save_strategy === "best" || args.load_best_model_at_end;
     if (needsMetric && args.metric_for_best_model === null) {
-      throw new TypeError('metric_for_best_model must be given when save_strategy is "best" or load_best_model_at_end is set.');
+      throw new TypeError(
+        'metric_for_best_model must be given when save_strategy is "best" or load_best_model_at_end is set.',
+      );
     }
     if (Object.keys(this.model.trainableParameters()).length === 0) {
       throw new TypeError(

@@ -35,7 +35,9 @@ test("a document is written as json.dumps(indent=2, sort_keys=True) writes it", 
 });
 
 test("bare NaN and Infinity are read, and the same words inside strings are left alone", () => {
-  const read = parsePythonJson('{"a": NaN, "b": [Infinity, -Infinity], "c": "NaN \\" Infinity", "NaN": 1e-05}') as Record<string, unknown>;
+  const read = parsePythonJson(
+    '{"a": NaN, "b": [Infinity, -Infinity], "c": "NaN \\" Infinity", "NaN": 1e-05}',
+  ) as Record<string, unknown>;
   assert.ok(Number.isNaN(read.a));
   assert.deepEqual(read.b, [Infinity, -Infinity]);
   assert.equal(read.c, 'NaN " Infinity');

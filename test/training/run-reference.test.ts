@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
-import { readSafetensors } from "../../src/model/safetensors.js";
 import type { LogEntry, Trainer, TrainingArgumentsOptions } from "../../src/index.js";
+import { readSafetensors } from "../../src/model/safetensors.js";
 import { referenceJson, referencePath } from "../data/reference.js";
 import { checkpointNames, freshDir, makeTrainer } from "./tiny.js";
 
@@ -56,7 +56,12 @@ for (const name of readdirSync(referencePath("gemma2-tiny/runs"))) {
     assert.equal(trace.length, run.trace.length);
     for (const [i, expected] of run.trace.entries()) {
       const { best_metric, ...rest } = trace[i]!;
-      const { best_metric: expectedBest, event: _, epoch: __, ...expectedRest } = expected as typeof expected & { event: string; epoch: number };
+      const {
+        best_metric: expectedBest,
+        event: _,
+        epoch: __,
+        ...expectedRest
+      } = expected as typeof expected & { event: string; epoch: number };
       assert.deepEqual(rest, expectedRest);
       if (expectedBest !== null) closeTo(best_metric!, expectedBest, "best_metric");
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createScheduler, type SchedulerOptions } from "../../src/training/schedule.js";
 import type { SchedulerType } from "../../src/training/fields.js";
+import { createScheduler, type SchedulerOptions } from "../../src/training/schedule.js";
 import { referenceJson } from "../data/reference.js";
 
 interface Row {
@@ -29,7 +29,10 @@ test("every schedule gives transformers' learning rates to 1e-12", () => {
     const got = rates(type, { learning_rate: 8e-5, warmup_steps, total_steps, kwargs }, total_steps);
     row.learning_rate.forEach((expected, i) => {
       const close = Math.abs(got[i]! - expected) <= 1e-12 * Math.abs(expected);
-      assert.ok(close, `${type} ${JSON.stringify(kwargs)} W=${warmup_steps} T=${total_steps} step ${i}: ${got[i]}, not ${expected}`);
+      assert.ok(
+        close,
+        `${type} ${JSON.stringify(kwargs)} W=${warmup_steps} T=${total_steps} step ${i}: ${got[i]}, not ${expected}`,
+      );
     });
   }
 });
@@ -41,7 +44,12 @@ test("cosine_with_restarts ends at exactly zero", () => {
 
 test("reduce_lr_on_plateau lowers the rate after more than `patience` evaluations without improvement", () => {
   const kwargs = { patience: 1, factor: 0.5 };
-  const scheduler = createScheduler("reduce_lr_on_plateau", { learning_rate: 1, warmup_steps: 0, total_steps: 9, kwargs });
+  const scheduler = createScheduler("reduce_lr_on_plateau", {
+    learning_rate: 1,
+    warmup_steps: 0,
+    total_steps: 9,
+    kwargs,
+  });
   const seen = [3, 2, 2, 2, 2, 2].map((loss) => {
     scheduler.stepWithMetric!(loss);
     return scheduler.getLastLr();

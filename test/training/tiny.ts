@@ -7,6 +7,8 @@ import {
   type ComputeMetrics,
   DataCollatorForLanguageModeling,
   Dataset,
+  getPeftModel,
+  LoraConfig,
   PeftModel,
   type TokenRow,
   Trainer,
@@ -22,6 +24,8 @@ export async function makeTrainer(options: {
   args: TrainingArgumentsOptions;
   n_train?: number;
   n_eval?: number;
+  /** LoRA dropout; the reference's adapter has none. */
+  dropout?: number;
   compute_metrics?: ComputeMetrics;
   callbacks?: TrainerCallback[];
 }): Promise<Trainer> {
@@ -31,8 +35,13 @@ export async function makeTrainer(options: {
   const first = (n: number) => rows.select(Array.from({ length: n }, (_, i) => i));
   const base = await AutoModelForCausalLM.fromPretrained(referencePath("gemma2-tiny/tiny-gemma2"));
   return new Trainer({
-    model: await PeftModel.fromPretrained(base, referencePath("gemma2-tiny/adapter-initial")),
-    args: new TrainingArguments(options.args),
+    model: options.dropout
+      ? await getPeftModel(
+          base,
+          new LoraConfig({ r: 8, target_modules: ["q_proj", "v_proj"], lora_dropout: options.dropout }),
+        )
+      : await PeftModel.fromPretrained(base, referencePath("gemma2-tiny/adapter-initial")),
+    args: new TrainingArguments({ disable_tqdm: true, ...options.args }),
     train_dataset: first(options.n_train ?? 10),
     eval_dataset: options.n_eval === 0 ? null : first(options.n_eval ?? 4),
     data_collator: new DataCollatorForLanguageModeling({ tokenizer, mlm: false, pad_to_multiple_of: 8 }),
