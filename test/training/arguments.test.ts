@@ -96,7 +96,7 @@ const wrong: [TrainingArgumentsOptions | Record<string, unknown>, RegExp][] = [
   [{ eval_strategy: "steps", logging_strategy: "no", logging_steps: 0 }, /either non-zero eval_steps or logging_steps/],
   [
     { load_best_model_at_end: true, eval_strategy: "no" },
-    /requires the save and eval strategy to match[^]*no[^]*steps/,
+    /requires the save and eval strategy to match[\s\S]*no[\s\S]*steps/,
   ],
   [
     { load_best_model_at_end: true, eval_strategy: "steps", eval_steps: 30, save_steps: 50 },
