@@ -3,11 +3,20 @@
 // checkpoint
 export { CheckpointError, OutputDirInUseError } from "./checkpoint/errors.js";
 // data
-export { DataCollatorForLanguageModeling, type LanguageModelingOptions } from "./data/collator.js";
+export {
+  DataCollatorForLanguageModeling,
+  type LanguageModelingOptions,
+  type MaskingTokenizer,
+} from "./data/collator.js";
+export { type CompletionOnlyOptions, DataCollatorForCompletionOnlyLM } from "./data/collator-completion-only.js";
+export { DataCollatorWithFlattening, type FlatBatch, type FlatteningOptions } from "./data/collator-flattening.js";
+export { DataCollatorForSeq2Seq, type Seq2SeqOptions } from "./data/collator-seq2seq.js";
 export { Dataset } from "./data/dataset.js";
 export type { DialogueRow } from "./data/dialogues.js";
 export { ChatTemplateError, CollatorError, DatasetError, TokenizerError } from "./data/errors.js";
-export { epochOrder } from "./data/order.js";
+export type { MaskingDraws, MaskingOptions } from "./data/mlm.js";
+export { epochOrder, lengthGroupedEpochOrder, lengthGroupedOrder } from "./data/order.js";
+export { type PackedRow, type PackingOptions, type PackingStrategy, packDataset } from "./data/packing.js";
 export type { PaddingTokenizer } from "./data/pad.js";
 export { type PermutationGenerator, type PermutationOptions, permutation } from "./data/permutation.js";
 export { type RandomKey, randomDropoutMask, randomNormal, randomUniform, randomWords } from "./data/random.js";

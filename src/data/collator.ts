@@ -1,13 +1,25 @@
 import { CollatorError } from "./errors.js";
+import { applyMasking, checkMasking, drawMasking, type MaskingDraws, type MaskingOptions } from "./mlm.js";
 import { checkMultiple, type PaddingTokenizer, paddedLength, padTo, requirePadToken } from "./pad.js";
+import { TorchGenerator } from "./torch-random.js";
 import type { Batch, TokenRow } from "./types.js";
 
-export interface LanguageModelingOptions {
-  tokenizer: PaddingTokenizer;
-  /** False for causal models. */
-  mlm: false;
+export interface LanguageModelingOptions extends Partial<MaskingOptions> {
+  tokenizer: PaddingTokenizer & Partial<MaskingTokenizer>;
+  /** False for causal models such as Gemma. Default true, as in transformers. */
+  mlm?: boolean;
   /** Round the batch's length up to a multiple of it, which keeps the number of different shapes small. */
   pad_to_multiple_of?: number | null;
+  /** Seeds the draws of `mlm: true` (torch's generator). Default 42, which is what Trainer seeds torch with. */
+  seed?: number;
+}
+
+/** What masking needs of a tokenizer besides padding; `PreTrainedTokenizer` has it. */
+export interface MaskingTokenizer {
+  readonly mask_token_id: number | undefined;
+  readonly all_special_ids: number[];
+  /** Entries of the vocabulary, added tokens included. */
+  readonly length: number;
 }
 
 /**
@@ -15,14 +27,18 @@ export interface LanguageModelingOptions {
  *
  * `mlm: false`: labels are the input ids, -100 wherever the id is the pad token. That goes by the id, not by the
  * position: when the pad token is also eos, no eos is learned.
+ *
+ * `mlm: true` (BERT's objective): some tokens are masked, and only these carry a label.
  */
 export class DataCollatorForLanguageModeling {
   private readonly tokenizer: PaddingTokenizer;
   private readonly pad_to_multiple_of: number | null | undefined;
+  private readonly masking: Masking | undefined;
 
-  /** @throws CollatorError when the tokenizer has no pad token. */
-  constructor({ tokenizer, mlm, pad_to_multiple_of }: LanguageModelingOptions) {
-    if (mlm !== false) throw new CollatorError("masked language modelling is not supported yet: pass mlm: false");
+  /** @throws CollatorError when the tokenizer has no pad token, or `mlm` no mask token; or for impossible probabilities. */
+  constructor(options: LanguageModelingOptions) {
+    const { tokenizer, mlm = true, pad_to_multiple_of } = options;
+    this.masking = mlm ? new Masking(options) : undefined;
     checkMultiple(pad_to_multiple_of);
     requirePadToken(tokenizer);
     this.tokenizer = tokenizer;
@@ -33,9 +49,10 @@ export class DataCollatorForLanguageModeling {
    * `input_ids`, `attention_mask` and `labels`, each `[rows, longest]`; other columns are ignored, `labels` of equal
    * lengths are overwritten (as transformers does).
    *
+   * @param draws the random decisions of `mlm: true`; by default they are drawn from the collator's own generator
    * @throws CollatorError for an empty batch, rows without input_ids, and ragged labels.
    */
-  collate(rows: readonly TokenRow[]): Batch {
+  collate(rows: readonly TokenRow[], draws?: MaskingDraws): Batch {
     const pad = requirePadToken(this.tokenizer);
     const side = this.tokenizer.padding_side;
     const length = paddedLength(rows, this.pad_to_multiple_of);
@@ -44,8 +61,45 @@ export class DataCollatorForLanguageModeling {
     const attention_mask = rows.map((row) =>
       padTo(row.attention_mask ?? new Array<number>(row.input_ids.length).fill(1), length, 0, side),
     );
+    if (this.masking) return { ...this.masking.apply(input_ids, draws), attention_mask };
     const labels = input_ids.map((ids) => ids.map((id) => (id === pad ? -100 : id)));
     return { input_ids, attention_mask, labels };
+  }
+}
+
+class Masking {
+  private readonly options: MaskingOptions;
+  private readonly mask_token_id: number;
+  private readonly special: Set<number>;
+  private readonly vocabulary: number;
+  private readonly generator: TorchGenerator;
+
+  constructor({
+    tokenizer,
+    mlm_probability = 0.15,
+    mask_replace_prob = 0.8,
+    random_replace_prob = 0.1,
+    seed = 42,
+  }: LanguageModelingOptions) {
+    if (tokenizer.mask_token_id === undefined) {
+      throw new CollatorError(
+        "This tokenizer does not have a mask token which is necessary for masked language modeling. " +
+          "You should pass mlm: false to train on causal language modeling instead.",
+      );
+    }
+    this.options = { mlm_probability, mask_replace_prob, random_replace_prob };
+    checkMasking(this.options);
+    this.mask_token_id = tokenizer.mask_token_id;
+    this.special = new Set(tokenizer.all_special_ids);
+    this.vocabulary = tokenizer.length ?? 0;
+    this.generator = new TorchGenerator(seed);
+  }
+
+  apply(input_ids: number[][], draws: MaskingDraws | undefined): { input_ids: number[][]; labels: number[][] } {
+    const special = input_ids.map((row) => row.map((id) => this.special.has(id)));
+    const { generator, vocabulary } = this;
+    const decided = draws ?? drawMasking(special, this.options, { generator, vocabulary });
+    return applyMasking(input_ids, special, decided, this.mask_token_id);
   }
 }
 

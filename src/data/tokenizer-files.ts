@@ -55,7 +55,7 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
  */
 export function writeTokenizerFiles(folder: string, { source, config, chat_template }: TokenizerFiles): void {
   mkdirSync(folder, { recursive: true });
-  const { chat_template: _, added_tokens_decoder: __, additional_special_tokens: ___, ...rest } = config;
+  const { chat_template: _, added_tokens_decoder: __, ...rest } = config;
   writeWhole(join(folder, "tokenizer.json"), source);
   writeWhole(join(folder, "tokenizer_config.json"), `${pythonJson(rest)}\n`);
   if (chat_template !== undefined) writeWhole(join(folder, "chat_template.jinja"), chat_template);

@@ -2,7 +2,13 @@ import { Tokenizer as Pipeline } from "@huggingface/tokenizers";
 import { ChatTemplate } from "./chat-template.js";
 import { ChatTemplateError, TokenizerError } from "./errors.js";
 import { findPretrainedFolder } from "./pretrained-folder.js";
-import { readTokenizerFiles, type TokenizerFiles, tokenContent, writeTokenizerFiles } from "./tokenizer-files.js";
+import {
+  readTokenizerFiles,
+  type TokenizerConfig,
+  type TokenizerFiles,
+  tokenContent,
+  writeTokenizerFiles,
+} from "./tokenizer-files.js";
 import { decodeBytesLikePython, pipelineJson } from "./tokenizer-pipeline.js";
 import type { Message } from "./types.js";
 
@@ -53,7 +59,8 @@ export class PreTrainedTokenizer {
   padding_side: PaddingSide;
   private readonly pipeline: Pipeline;
   private readonly named: Record<string, string | undefined>;
-  private readonly specialIds: Set<number>;
+  /** What `skip_special_tokens` leaves out: more than `all_special_ids`, since tokenizer.json marks further tokens. */
+  private readonly skippedIds: Set<number>;
   private compiled: ChatTemplate | undefined;
 
   constructor(
@@ -76,11 +83,8 @@ export class PreTrainedTokenizer {
     }
     decodeBytesLikePython(this.pipeline);
     this.named = namedTokens(files, family, (token) => this.idOf(token) !== undefined);
-    this.specialIds = new Set(tokenizer.added_tokens.filter(({ special }) => special).map(({ id }) => id));
-    for (const token of Object.values(this.named)) {
-      const id = token === undefined ? undefined : this.idOf(token);
-      if (id !== undefined) this.specialIds.add(id);
-    }
+    const marked = tokenizer.added_tokens.filter(({ special }) => special).map(({ id }) => id);
+    this.skippedIds = new Set([...marked, ...this.all_special_ids]);
   }
 
   /** Entries of the base vocabulary and added tokens together: Python's `len(tokenizer)`. */
@@ -140,8 +144,11 @@ export class PreTrainedTokenizer {
     return this.namedId("pad_token");
   }
 
+  /** The named tokens and those that the config lists as extra ones, in ascending order. */
   get all_special_ids(): number[] {
-    return [...this.specialIds].sort((a, b) => a - b);
+    const tokens = [...Object.values(this.named), ...extraTokens(this.files.config)];
+    const ids = tokens.map((token) => (token === undefined ? undefined : this.idOf(token)));
+    return [...new Set(ids.filter((id) => id !== undefined))].sort((a, b) => a - b);
   }
 
   /** Token ids of a text. Equal to Python's, doubled `<bos>` included when the text already starts with one. */
@@ -161,7 +168,7 @@ export class PreTrainedTokenizer {
       if (!Number.isInteger(id) || id < 0) {
         throw new TokenizerError(`cannot decode token id ${id}; labels of -100 must be left out or replaced first`);
       }
-      if (this.pipeline.id_to_token(id) === undefined || (skip_special_tokens && this.specialIds.has(id))) continue;
+      if (this.pipeline.id_to_token(id) === undefined || (skip_special_tokens && this.skippedIds.has(id))) continue;
       kept.push(id);
     }
     // The clean-up of spaces before punctuation is for WordPiece; transformers 5 never does it to BPE.
@@ -234,4 +241,10 @@ function namedTokens(
       return [name, token !== undefined && known(token) ? token : undefined];
     }),
   );
+}
+
+/** transformers 5 calls them `extra_special_tokens` (a list, or names to tokens), version 4 `additional_special_tokens`. */
+function extraTokens({ extra_special_tokens, additional_special_tokens }: TokenizerConfig): (string | undefined)[] {
+  const lists = [extra_special_tokens ?? [], additional_special_tokens ?? []] as object[];
+  return lists.flatMap((list) => Object.values(list).map(tokenContent));
 }

