@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { Device, INLINE_BYTES, type RunResult } from "./device.js";
 import type { Feed } from "./device-core.js";
+import { fill } from "./kernels/kernel.js";
 import { program } from "./program.js";
 import { defaultSettings, type SessionSettings } from "./runtime.js";
 import { SessionCache } from "./session-cache.js";
@@ -128,6 +129,8 @@ export class OnnxBackend extends tf.KernelBackend {
     const small = array.byteLength <= INLINE_BYTES;
     // What a traced step makes from plain numbers is part of its graph.
     if (small && this.trace) return literalValue(array, shape, type);
+    // tf.zeros and tf.ones come as whole arrays; the graph can make them.
+    if (!small && isUniform(array)) return fill(shape, Number(array[0]), type);
     const value = hostValue(shape, type, array);
     this.trace?.onConstant(value.storage!);
     if (!small) this.upload(value.storage!);
@@ -317,6 +320,12 @@ export interface CpuBackend extends tf.KernelBackend {
 /** TensorFlow.js's own backend in JavaScript, for what has no kernel here. */
 export function cpuBackend(): CpuBackend {
   return tf.findBackend("cpu") as unknown as CpuBackend;
+}
+
+function isUniform(array: HostArray): boolean {
+  const [first] = array;
+  for (let i = 1; i < array.length; i++) if (array[i] !== first) return false;
+  return true;
 }
 
 /** An array of our own: uploading detaches it, and a view would carry its whole buffer along. */
