@@ -6,6 +6,7 @@ import { panelFromMarkdown, panelTag, readPanel } from "../../explain/panel.js";
 import { escapeHtml } from "../escape.js";
 import { text } from "../mime.js";
 import { type Cell, type CodeCell, isCode, isMarkdown, type Notebook, tagsOf } from "../nbformat.js";
+import { checkHtml, checkMarkdown, TooComplexError } from "./limits.js";
 import { createOutline } from "./outline.js";
 import { type OutputRenderer, renderOutput } from "./outputs.js";
 import { renderPage } from "./page.js";
@@ -35,6 +36,7 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   const outline = createOutline(levels(notebook, title));
 
   const fragment = (html: string, listed: boolean, cell?: Cell): string => {
+    checkHtml(html);
     const body = sanitizer.parse(html);
     const attachments = cell && "attachments" in cell ? cell.attachments : undefined;
     const { document } = sanitizer;
@@ -44,10 +46,11 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   };
   const markdown = (source: string, listed: boolean, cell?: Cell): string => {
     try {
+      checkMarkdown(source);
       return fragment(markdownToHtml(source), listed, cell);
     } catch (error) {
-      // Nesting deeper than the stack: no reader can follow it either, so it is shown as it was written.
-      if (error instanceof RangeError) return `<pre tabindex="0">${escapeHtml(source)}</pre>`;
+      // No reader could follow it either, so it is shown as it was written.
+      if (tooMuch(error)) return `<pre tabindex="0">${escapeHtml(source)}</pre>`;
       throw error;
     }
   };
@@ -63,7 +66,14 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   const outputs: OutputRenderer = {
     strings,
     markdown: (source) => markdown(source, false),
-    html: (source) => visible(fragment(source, false)),
+    html(source) {
+      try {
+        return visible(fragment(source, false));
+      } catch (error) {
+        if (tooMuch(error)) return "";
+        throw error;
+      }
+    },
     latex: (source) =>
       fragment(renderMath(source.replace(/^\s*\$+|\$+\s*$/g, ""), /^\s*\$\$|\\begin/.test(source)), false),
     panel: (source) => panel(source),
@@ -122,6 +132,11 @@ function renderCode(cell: CodeCell, id: string, language: string | undefined, re
 
 function fold(kind: string, summary: string, content: string): string {
   return `<details class="${kind}"><summary>${escapeHtml(summary)}</summary>${content}</details>`;
+}
+
+/** A RangeError is the stack: some nesting that the limits do not know. */
+function tooMuch(error: unknown): boolean {
+  return error instanceof TooComplexError || error instanceof RangeError;
 }
 
 /** Nothing, when all that an output showed was script. */

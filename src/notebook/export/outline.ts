@@ -15,10 +15,12 @@ export interface Outline {
   uniqueId(text: string): string;
 }
 
-export function createOutline(titleLevelUsed: (level: number, text: string) => number): Outline {
+/** @param pageLevelOf which level a heading of the page means, before levels that it skips are closed */
+export function createOutline(pageLevelOf: (written: number, text: string) => number): Outline {
   const used = new Set<string>();
   const headings: Heading[] = [];
-  let pageLevel = 1;
+  /** Headings that enclose the present place, as written and as given. */
+  const enclosing: { written: number; level: number }[] = [];
 
   const uniqueId = (text: string) => {
     const base = idPrefix + (slug(text) || "section");
@@ -32,23 +34,19 @@ export function createOutline(titleLevelUsed: (level: number, text: string) => n
     headings,
     uniqueId,
     apply(body, listed) {
-      let level = pageLevel;
-      let base: number | undefined;
+      const stack = listed ? enclosing : [...enclosing];
+      const outside = stack.length;
       for (const element of body.querySelectorAll("h1,h2,h3,h4,h5,h6")) {
         const text = (element.textContent ?? "").replace(/\s+/g, " ").trim();
-        const written = Number(element.tagName[1]);
-        if (listed) level = Math.min(titleLevelUsed(written, text), level + 1, 6);
-        else {
-          // Inside a panel only the differences between its own levels count.
-          base ??= written - (pageLevel + 1);
-          level = Math.min(6, Math.max(pageLevel + 1, Math.min(written - base, level + 1)));
-        }
+        const tagLevel = Number(element.tagName[1]);
+        const written = listed ? pageLevelOf(tagLevel, text) : tagLevel;
+        // Inside a panel only the differences between its own levels count.
+        while (stack.length > (listed ? 0 : outside) && stack.at(-1)!.written >= written) stack.pop();
+        const level = written === 1 && listed ? 1 : Math.min(6, (stack.at(-1)?.level ?? 1) + 1);
+        stack.push({ written, level });
         const heading = rename(element, `h${level}`);
         heading.setAttribute("id", uniqueId(text));
-        if (listed) {
-          pageLevel = level;
-          if (level > 1) headings.push({ level, id: heading.id, text });
-        }
+        if (listed && level > 1) headings.push({ level, id: heading.id, text });
       }
     },
   };

@@ -1,0 +1,35 @@
+/** Input that would keep a parser busy for minutes, recognised in linear time before it gets there. */
+
+/** Shown instead as it was written. Far beyond what people write, far below what hurts. */
+export class TooComplexError extends Error {
+  override name = "TooComplexError";
+}
+
+const deepestNesting = 300;
+const deepestMarkdown = 60;
+const longestMarkdown = 3_000_000;
+const mostTags = 150_000;
+
+export function checkMarkdown(markdown: string): void {
+  if (markdown.length > longestMarkdown) throw new TooComplexError(`${markdown.length} characters of Markdown`);
+  const markers = new RegExp(`^(?:[ \\t]*(?:>|[-*+]|\\d{1,9}[.)])[ \\t]?){${deepestMarkdown}}`, "m");
+  const indented = /^[ \t]{200,}(?:[-*+]|\d{1,9}[.)])[ \t]/m;
+  // A ruler of dashes is no nesting.
+  if (markers.test(markdown.replace(/^[ \t]*(?:[-*_=][ \t]*)+$/gm, "")) || indented.test(markdown)) {
+    throw new TooComplexError("quotations or lists nested too deeply");
+  }
+}
+
+export function checkHtml(html: string): void {
+  let depth = 0;
+  let tags = 0;
+  for (const [tag] of html.matchAll(
+    /<(?:\/(?=[a-zA-Z])|(?=[a-zA-Z]))(?!(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr|p|li|td|th|tr|dt|dd|option|thead|tbody)\b)/gi,
+  )) {
+    depth = tag === "<" ? depth + 1 : Math.max(0, depth - 1);
+    tags++;
+    if (depth > deepestNesting) throw new TooComplexError("elements nested too deeply");
+  }
+  if (tags > mostTags || (html.match(/<[a-zA-Z]/g)?.length ?? 0) > mostTags)
+    throw new TooComplexError("too many elements");
+}
