@@ -28,7 +28,8 @@ export interface MaskingTokenizer {
  * `mlm: false`: labels are the input ids, -100 wherever the id is the pad token. That goes by the id, not by the
  * position: when the pad token is also eos, no eos is learned.
  *
- * `mlm: true` (BERT's objective): some tokens are masked, and only these carry a label.
+ * `mlm: true` (BERT's objective): some tokens are masked, and only these carry a label. Special tokens never are: those of
+ * the tokenizer, or those that a `special_tokens_mask` column marks with 1.
  */
 export class DataCollatorForLanguageModeling {
   private readonly tokenizer: PaddingTokenizer;
@@ -61,7 +62,12 @@ export class DataCollatorForLanguageModeling {
     const attention_mask = rows.map((row) =>
       padTo(row.attention_mask ?? new Array<number>(row.input_ids.length).fill(1), length, 0, side),
     );
-    if (this.masking) return { ...this.masking.apply(input_ids, draws), attention_mask };
+    if (this.masking) {
+      const special = rows.every((row) => Array.isArray(row.special_tokens_mask))
+        ? rows.map((row) => padTo(row.special_tokens_mask as number[], length, 1, side).map(Boolean))
+        : this.masking.specialTokens(input_ids);
+      return { ...this.masking.apply(input_ids, special, draws), attention_mask };
+    }
     const labels = input_ids.map((ids) => ids.map((id) => (id === pad ? -100 : id)));
     return { input_ids, attention_mask, labels };
   }
@@ -95,8 +101,15 @@ class Masking {
     this.generator = new TorchGenerator(seed);
   }
 
-  apply(input_ids: number[][], draws: MaskingDraws | undefined): { input_ids: number[][]; labels: number[][] } {
-    const special = input_ids.map((row) => row.map((id) => this.special.has(id)));
+  specialTokens(input_ids: number[][]): boolean[][] {
+    return input_ids.map((row) => row.map((id) => this.special.has(id)));
+  }
+
+  apply(
+    input_ids: number[][],
+    special: boolean[][],
+    draws: MaskingDraws | undefined,
+  ): { input_ids: number[][]; labels: number[][] } {
     const { generator, vocabulary } = this;
     const decided = draws ?? drawMasking(special, this.options, { generator, vocabulary });
     return applyMasking(input_ids, special, decided, this.mask_token_id);

@@ -30,10 +30,13 @@ export function paddedLength(rows: readonly TokenRow[], pad_to_multiple_of: numb
           "tokenise the dataset first, for example with tokenizeDialogues",
       );
     }
-    if (row.attention_mask && row.attention_mask.length !== row.input_ids.length) {
-      throw new CollatorError(
-        `row ${index} of the batch has ${row.input_ids.length} input_ids but ${row.attention_mask.length} attention_mask values`,
-      );
+    for (const column of ["attention_mask", "special_tokens_mask"]) {
+      const mask = row[column];
+      if (Array.isArray(mask) && mask.length !== row.input_ids.length) {
+        throw new CollatorError(
+          `row ${index} of the batch has ${row.input_ids.length} input_ids but ${mask.length} ${column} values`,
+        );
+      }
     }
   }
   return roundUp(Math.max(...rows.map(({ input_ids }) => input_ids.length)), pad_to_multiple_of);

@@ -50,9 +50,13 @@ export function randomWords({ seed, name, step = 0 }: RandomKey, length: number)
   checkCount("seed", seed);
   checkCount("step", step);
   const [nameA, nameB] = hashName(name);
-  const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
+  const keyLow = (seed % 2 ** 32) | 0;
+  const keyHigh = Math.floor(seed / 2 ** 32);
+  const counter = (step % 2 ** 32) | 0;
   const words = new Uint32Array(Math.ceil(length / 4) * 4);
-  for (let at = 0; at < length; at += 4) philox4x32(words, at, [at / 4, step % 2 ** 32, nameA, nameB], key);
+  for (let at = 0; at < length; at += 4) {
+    philox4x32(words, at, at >>> 2, counter, nameA, nameB, keyLow, keyHigh);
+  }
   return words.subarray(0, length);
 }
 
@@ -69,7 +73,7 @@ function hashName(name: string): [number, number] {
     for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
     h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    return (h ^ (h >>> 16)) >>> 0;
+    return h ^ (h >>> 16);
   };
   return [hash(0x811c9dc5), hash(0x9747b28c)];
 }

@@ -83,6 +83,7 @@ export class PreTrainedTokenizer {
     }
     decodeBytesLikePython(this.pipeline);
     this.named = namedTokens(files, family, (token) => this.idOf(token) !== undefined);
+    this.refuseUnknownTokens();
     const marked = tokenizer.added_tokens.filter(({ special }) => special).map(({ id }) => id);
     this.skippedIds = new Set([...marked, ...this.all_special_ids]);
   }
@@ -215,6 +216,19 @@ export class PreTrainedTokenizer {
     const named = Object.fromEntries(Object.entries(this.named).filter(([, token]) => token !== undefined));
     const config = { ...this.files.config, ...named, padding_side: this.padding_side };
     writeTokenizerFiles(folder, { ...this.files, config });
+  }
+
+  /** Python would add such a token beyond the model's embeddings, and the first batch would fail with an index error. */
+  private refuseUnknownTokens(): void {
+    for (const name of ["pad_token", "bos_token", "eos_token"]) {
+      const token = tokenContent(this.files.config[name]);
+      if (token !== undefined && this.idOf(token) === undefined) {
+        throw new TokenizerError(
+          `${this.name_or_path}: tokenizer_config.json names the ${name} "${token}", which tokenizer.json does not hold; ` +
+            "correct one of the two files",
+        );
+      }
+    }
   }
 
   private idOf(token: string): number | undefined {

@@ -23,7 +23,7 @@ test("Philox4x32-10 gives the published known answers of Random123", () => {
   ];
   for (const [counter, key, answer] of cases) {
     const out = new Uint32Array(4);
-    philox4x32(out, 0, counter, key);
+    philox4x32(out, 0, ...counter, ...key);
     assert.deepEqual([...out], answer);
   }
 });

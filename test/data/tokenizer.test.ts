@@ -171,6 +171,12 @@ test("a folder that is no tokenizer is refused with what is wrong in it", async 
       /only SentencePiece's tokenizer\.model/,
     ],
     [
+      variant("unknown-pad", (config) => {
+        config.pad_token = "<nothing>";
+      }),
+      /names the pad_token "<nothing>", which tokenizer\.json does not hold/,
+    ],
+    [
       variant("cut", (_, f) => writeFileSync(join(f, "tokenizer.json"), '{"model":')),
       /tokenizer\.json: not valid JSON/,
     ],
