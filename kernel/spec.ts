@@ -15,6 +15,8 @@ export function kernelArgv(): string[] {
     "--no-force-async-hooks-checks",
     "--experimental-import-meta-resolve",
     "--disable-warning=ExperimentalWarning",
+    // The kernel reaches into Node where there is no public way (see cells/runner.ts, protocol/signal.ts).
+    "--disable-warning=DEP0111",
     fileURLToPath(new URL("./main.js", import.meta.url)),
     "{connection_file}",
   ];

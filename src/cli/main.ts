@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { chatCommand } from "./chat.js";
 import { doctorCommand } from "./doctor.js";
 import { exportCommand } from "./export.js";
+import { kernelCommand } from "./kernel.js";
 import { panelsCommand } from "./panels.js";
 import { runCommand } from "./run.js";
 
@@ -23,5 +24,6 @@ program.addCommand(panelsCommand());
 program.addCommand(chatCommand());
 program.addCommand(doctorCommand());
 program.addCommand(runCommand());
+program.addCommand(kernelCommand());
 
 await program.parseAsync();

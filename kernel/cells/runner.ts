@@ -1,0 +1,185 @@
+import { Session } from "node:inspector";
+import vm from "node:vm";
+import type { CellResult, RunCell } from "../messages.js";
+import { type CellContext, currentCell, enterCell } from "./context.js";
+import { format, type Shown } from "./display.js";
+import { describeError, KeyboardInterrupt, ProcessExit, registerSource } from "./errors.js";
+import type { Modules } from "./modules.js";
+import { post } from "./port.js";
+import { type Declared, Scope } from "./scope.js";
+
+type CellFunction = () => Promise<{ value?: unknown } | undefined>;
+
+interface Running extends CellContext {
+  declared: Declared[];
+  wantsResult: boolean;
+  /** Where the cell was when it was interrupted in the middle of a computation. */
+  interruptedAt?: string;
+  end(outcome: { error: unknown } | { value: unknown }): void;
+}
+
+/** Runs cells one at a time, and ends them: by value, error, interrupt or `process.exit()`. */
+export class Runner {
+  private readonly scope = new Scope();
+  private readonly modules: Modules;
+  private readonly extras: unknown[];
+  private running: Running | undefined;
+  private readonly inspector = new Session();
+
+  /** `extras` are what a cell finds under the names that compiler/cell.ts gives its function's parameters. */
+  constructor(modules: Modules, extras: unknown[]) {
+    this.modules = modules;
+    this.extras = extras;
+    this.inspector.connect();
+  }
+
+  /** To be called from an event of its own: an interrupt unwinds everything up to there. */
+  run(message: RunCell): void {
+    const cell: Running = {
+      id: message.id,
+      label: message.label,
+      silent: message.silent,
+      wantsResult: message.wantsResult,
+      allowStdin: message.allowStdin,
+      finished: false,
+      declared: [],
+      end: (outcome) => this.finish(cell, outcome),
+    };
+    this.running = cell;
+    enterCell(cell, () => {
+      try {
+        const body = this.load(message, cell);
+        body().then(
+          // What the cell left in the microtask queue still prints before the cell ends.
+          (result) => setImmediate(() => cell.end({ value: result?.value })),
+          (error) => setImmediate(() => cell.end({ error })),
+        );
+      } catch (error) {
+        cell.end({ error });
+      }
+    });
+  }
+
+  private load(message: RunCell, cell: Running): CellFunction {
+    const filename = `[kaisetsu cell ${message.id}]`;
+    registerSource(filename, {
+      label: message.label,
+      source: message.code,
+      map: message.map,
+      mapOffset: message.mapOffset,
+    });
+    const api = {
+      declare: (accessors: Parameters<Scope["declare"]>[0]) => cell.declared.push(this.scope.declare(accessors)),
+      import: this.modules.import,
+      meta: this.modules.meta,
+    };
+    const script = new vm.Script(message.js, { filename, lineOffset: -1 });
+    const make = script.runInThisContext() as (...parameters: unknown[]) => CellFunction;
+    return make(api, this.scope.object, this.modules.require, ...this.extras);
+  }
+
+  private finish(cell: Running, outcome: { error: unknown } | { value: unknown }): void {
+    if (cell.finished) return;
+    if ("error" in outcome) this.fail(cell, outcome.error);
+    else if (!cell.wantsResult || outcome.value === undefined || outcome.value === null) this.succeed(cell);
+    else this.show(cell, outcome.value);
+  }
+
+  private show(cell: Running, value: unknown): void {
+    try {
+      const shown = format(value);
+      if (shown instanceof Promise) {
+        shown.then(
+          (result) => this.succeed(cell, result),
+          (error) => this.fail(cell, error),
+        );
+      } else this.succeed(cell, shown);
+    } catch (error) {
+      this.fail(cell, error);
+    }
+  }
+
+  private succeed(cell: Running, shown?: Shown): void {
+    this.close(cell, { status: "ok", live: live(cell), data: shown?.data, metadata: shown?.metadata });
+  }
+
+  private fail(cell: Running, error: unknown): void {
+    if (error instanceof ProcessExit && error.exitCode === 0) this.succeed(cell);
+    else this.close(cell, { status: "error", live: live(cell), ...describeError(error) });
+  }
+
+  private close(cell: Running, result: CellResult): void {
+    if (cell.finished) return;
+    cell.finished = true;
+    if (this.running === cell) this.running = undefined;
+    post({ kind: "done", id: cell.id, result });
+  }
+
+  /**
+   * Called by the protocol thread through the inspector, between two instructions of whatever runs here. A computation
+   * is cut off, and `interrupted` must follow as a message; a cell that only waits ends at once. True if cut off.
+   */
+  interrupt(): boolean {
+    const { computing, stack } = interruptedCode();
+    const cell = this.running;
+    if (computing) {
+      if (cell) cell.interruptedAt = stack;
+      forgetAsyncContexts();
+      this.inspector.post("Runtime.terminateExecution");
+    } else if (cell) {
+      cell.end({ error: interruption() });
+    }
+    return computing;
+  }
+
+  /** After a computation was cut off. */
+  interrupted(id: number | undefined): void {
+    const cell = this.running;
+    if (cell && cell.id === id) cell.end({ error: interruption(cell.interruptedAt) });
+  }
+
+  /** Ends the cell that called it. */
+  exit(code: number): never {
+    const error = new ProcessExit(code);
+    const cell = this.running;
+    // Also when the cell catches what is thrown here, or calls from a timer.
+    if (cell && currentCell().id === cell.id) setImmediate(() => cell.end({ error }));
+    throw error;
+  }
+}
+
+function live(cell: Running): string[] {
+  return cell.declared.flatMap((declared) => declared.settle());
+}
+
+function interruption(stack?: string): KeyboardInterrupt {
+  const error = new KeyboardInterrupt("the cell was interrupted");
+  error.stack = `KeyboardInterrupt: the cell was interrupted${stack ?? ""}`;
+  return error;
+}
+
+/** The frames below this call and the inspector's own expression belong to interrupted code. */
+function interruptedCode(): { computing: boolean; stack: string } {
+  const limit = Error.stackTraceLimit;
+  const prepare = Error.prepareStackTrace;
+  let frames = 0;
+  Error.stackTraceLimit = 30;
+  Error.prepareStackTrace = (error, sites) => {
+    frames = sites.length;
+    return prepare?.(error, sites.slice(3));
+  };
+  const stack = String(new Error().stack);
+  Error.prepareStackTrace = prepare;
+  Error.stackTraceLimit = limit;
+  // interruptedCode, interrupt, the evaluated expression
+  return { computing: frames > 3, stack: stack.replace(/^Error/, "") };
+}
+
+/**
+ * Cut-off code never leaves the async contexts that it entered, and Node aborts when it finds one left over
+ * (seen with any AsyncLocalStorage, in a promise job). There is no public way to empty the stack.
+ */
+function forgetAsyncContexts(): void {
+  const { binding } = process as unknown as { binding(name: string): { clearAsyncIdStack?(): void } };
+  binding.call(process, "async_wrap").clearAsyncIdStack?.();
+}

@@ -1,0 +1,108 @@
+import ts from "typescript";
+import { type Declaration, Declarations, splitDeclarations } from "./declarations.js";
+import { type CellDiagnostic, describe } from "./diagnostics.js";
+import { mentionedIn, namesOf } from "./names.js";
+import { type CellService, createCellService } from "./service.js";
+import { CELL, cellTransform, SCOPE } from "./transform.js";
+
+export type TypeMode = "block" | "warn" | "off";
+
+export interface CompiledCell {
+  /** Text of a function of (`__cell`, `__scope`, `require`, …) that returns the cell's async function. */
+  js: string;
+  /** Source map of `js` without its first line. Its lines are the cell's, from 0, after `mapOffset` more. */
+  map: string;
+  mapOffset: number;
+  /** Names that the cell makes, for `commit`. */
+  names: string[];
+  diagnostics: CellDiagnostic[];
+  /** True when the diagnostics forbid to run the cell; then there is no `js`. */
+  blocked: boolean;
+}
+
+export class CellCompiler {
+  readonly service: CellService;
+  readonly declarations = new Declarations();
+  /** Modules imported so far. They stay in front of every cell, so that the set of files seldom changes. */
+  private readonly pending = new Map<number, Declaration[]>();
+
+  constructor(cwd: string) {
+    this.service = createCellService(cwd);
+  }
+
+  /** `id` is for `commit`; nothing that the cell declares is known to later cells before that. */
+  compile(id: number, code: string, mode: TypeMode): CompiledCell {
+    const parsed = ts.createSourceFile("cell.ts", code, ts.ScriptTarget.Latest, true);
+    const names = namesOf(parsed);
+    const earlier = [...mentionedIn(parsed)].filter((name) => this.declarations.has(name) && !names.all.has(name));
+    const prefix = `${this.declarations.render(earlier, names.all)}`;
+    const exported = [...names.all].filter((name) => !names.exported.has(name));
+    const text = `${prefix}${code}\nexport { ${exported.join(", ")} };\n`;
+    const { service, cellFile } = this.service;
+    this.service.setText(text);
+    const program = service.getProgram()!;
+    const file = program.getSourceFile(cellFile)!;
+    const codeEnd = prefix.length + code.length;
+
+    const diagnostics = describe(program, file, {
+      code,
+      start: prefix.length,
+      types: mode !== "off" && !/^\s*(\/\/|\/\*)\s*@ts-nocheck/.test(code),
+    });
+    const blocked = diagnostics.some(({ kind }) => kind === "syntax") || (mode === "block" && diagnostics.length > 0);
+    const empty = { js: "", map: "", mapOffset: 0, names: [], diagnostics, blocked };
+    if (blocked) return empty;
+
+    const isEarlierValue = (name: string) => this.declarations.hasValue(name);
+    const checker = program.getTypeChecker();
+    const transform = cellTransform(checker, prefix.length, codeEnd, names, isEarlierValue);
+    const output = { js: "", map: "", dts: "" };
+    program.emit(
+      file,
+      (path, content) => {
+        if (path.endsWith(".d.ts")) output.dts = content;
+        else if (path.endsWith(".map")) output.map = content;
+        else output.js = content;
+      },
+      undefined,
+      false,
+      { before: [transform.transformer] },
+    );
+    const values = new Set([...names.values.keys(), ...transform.imported.keys()]);
+    this.pending.set(id, splitDeclarations(output.dts, this.declarations, values));
+    return {
+      js: wrap(output.js, names.values, transform.imports, transform.imported),
+      map: output.map,
+      mapOffset: prefix.split("\n").length - 1,
+      names: [...values],
+      diagnostics,
+      blocked: false,
+    };
+  }
+
+  /** The cell has run; of its values, `live` were reached before it ended. */
+  commit(id: number, live: string[] | "all"): void {
+    const declared = this.pending.get(id) ?? [];
+    this.pending.delete(id);
+    const alive = new Set(live);
+    this.declarations.add(declared.filter(({ name, hasValue }) => live === "all" || !hasValue || alive.has(name)));
+  }
+}
+
+/** One line in front, so that line numbers need one correction only. */
+function wrap(
+  js: string,
+  values: Map<string, { mutable: boolean }>,
+  imports: string[],
+  imported: Map<string, string>,
+): string {
+  const body = js.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "").replace(/(^|\n)export \{\};\s*$/, "$1");
+  const accessors = [
+    ...[...values].map(([name, { mutable }]) => `${name}:[()=>${name}${mutable ? `,(v)=>{${name}=v}` : ""}]`),
+    ...[...imported].map(([name, expression]) => `${name}:[()=>${expression}]`),
+  ];
+  const loads = imports.map((name, i) => `const __m${i}=await ${CELL}.import(${JSON.stringify(name)});`);
+  const open = `(function(${CELL},${SCOPE},require,module,exports,__filename,__dirname,Deno){return async function(){"use strict";`;
+  const declare = accessors.length > 0 ? `${CELL}.declare({${accessors.join(",")}});` : "";
+  return `${open}${declare}${loads.join("")}\n${body}\n}})`;
+}

@@ -1,0 +1,30 @@
+import { Session } from "node:inspector";
+
+/**
+ * Reaches into the cells' thread while that computes: the inspector runs an expression there between two instructions.
+ * (`vm`'s own `breakOnSigint` cannot stop a loop that follows an `await`.)
+ */
+export class Interrupter {
+  private readonly session = new Session();
+
+  constructor() {
+    this.session.connectToMainThread();
+  }
+
+  /** Resolves with true when a computation was cut off, false when the thread was only waiting. */
+  interrupt(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const expression = "globalThis[Symbol.for('kaisetsu.kernel')].interrupt()";
+      this.session.post("Runtime.evaluate", { expression, returnByValue: true }, (error, result) => {
+        // An error here is the termination itself, which also unwinds the expression.
+        const value = (result as { result?: { value?: unknown } } | undefined)?.result?.value;
+        resolve(error !== null || value !== false);
+      });
+    });
+  }
+
+  /** Node waits for connected sessions when it exits. */
+  disconnect(): void {
+    this.session.disconnect();
+  }
+}

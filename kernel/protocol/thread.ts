@@ -1,0 +1,37 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { type FromCells, type ProtocolSetup, Signal, type ToCells } from "../messages.js";
+import { Compiler } from "./compiler.js";
+import { Interrupter } from "./interrupt.js";
+import { ProtocolKernel } from "./kernel.js";
+import { onInterruptSignal } from "./signal.js";
+import { Sockets } from "./sockets.js";
+
+const { options, compiler, input, signals } = workerData as ProtocolSetup;
+const words = new Int32Array(signals);
+const sockets = new Sockets(options.connection);
+const port = parentPort!;
+
+const kernel = new ProtocolKernel(
+  options,
+  sockets,
+  new Compiler(compiler),
+  new Interrupter(),
+  (message: ToCells) => port.postMessage(message),
+  (value) => {
+    input.postMessage({ value });
+    Atomics.add(words, Signal.input, 1);
+    Atomics.notify(words, Signal.input);
+  },
+);
+
+port.on("message", (message: FromCells) => {
+  if (message.kind === "stream") {
+    Atomics.sub(words, Signal.backlog, message.text.length);
+    Atomics.notify(words, Signal.backlog);
+  }
+  kernel.fromCells(message);
+});
+
+onInterruptSignal(() => void kernel.interrupt());
+await sockets.bind();
+kernel.start();
