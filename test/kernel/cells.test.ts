@@ -174,7 +174,7 @@ describe("cells", () => {
     writeFileSync(join(folder, "base.ts"), "export const base: number = 100;");
     writeFileSync(join(folder, "data.json"), '{"v": 22}');
     assert.equal((await kernel.run(code)).result, "[ 101, 22 ]");
-    writeFileSync(join(folder, "util.ts"), "export const value = (): string => 'text'; ");
+    writeFileSync(join(folder, "util.ts"), "export const value = (): string => 'text'; export type T = 1;");
     assert.equal((await kernel.run(code)).result, "[ 'text', 22 ]");
   });
 
