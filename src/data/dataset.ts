@@ -54,8 +54,8 @@ export class Dataset<Row = DialogueRow> implements Iterable<Row> {
     return new Dataset(this.rows.filter((row, index) => keep(row, index)));
   }
 
-  /** The order that Python's `datasets` gives for the seed (`np.random.default_rng(seed).permutation`). */
-  shuffle({ seed }: { seed: number }): Dataset<Row> {
+  /** The order that Python's `datasets` gives for the seed (default 42; `np.random.default_rng(seed).permutation`). */
+  shuffle({ seed = 42 }: { seed?: number } = {}): Dataset<Row> {
     return this.select(permutation(this.length, { seed, generator: "numpy_default_rng" }));
   }
 

@@ -91,6 +91,12 @@ test("shuffle takes the order of Python's datasets for the seed", () => {
   );
 });
 
+test("shuffling without a seed is the same every time", () => {
+  const dataset = Dataset.fromArray([1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual(dataset.shuffle().toArray(), dataset.shuffle({ seed: 42 }).toArray());
+  assert.notDeepEqual(dataset.shuffle().toArray(), dataset.toArray());
+});
+
 test("the split is int(n * 0.8) rows of numpy's permutation against at most 50 of the rest", () => {
   for (const [n, train, test] of [
     [10, 8, 2],
