@@ -2,18 +2,24 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
-import { architectureOf, parameterShapes } from "./architecture.js";
+import { type Architecture, architectureOf, linearModules, parameterShapes } from "./architecture.js";
 import { PreTrainedModel } from "./base-model.js";
+import type { BitsAndBytesConfig } from "./bits-and-bytes.js";
 import { configDtype, generationConfigFrom, readConfig, readGenerationConfig } from "./config-files.js";
 import { type FloatDtype, roundArray } from "./dtype.js";
 import { listed, PretrainedFilesError } from "./errors.js";
+import { quantize4bit } from "./four-bit.js";
+import { FourBitMatrix } from "./four-bit-linear.js";
 import { randomWeights } from "./init.js";
+import { isPartOf } from "./target-modules.js";
 import type { ModelConfig } from "./types.js";
 import { openWeights, type WeightFiles } from "./weight-files.js";
 
 export interface FromPretrainedOptions {
   /** What the weights are rounded to, and saved as; default "auto": as stored. Computation is float32 in any case. */
   dtype?: FloatDtype | "auto";
+  /** Keeps the linear modules of the layers in 4 bit, frozen: the base of QLoRA. */
+  quantization_config?: BitsAndBytesConfig;
 }
 
 export const AutoModelForCausalLM = {
@@ -30,15 +36,24 @@ export const AutoModelForCausalLM = {
     const config = await readConfig(dir);
     const weights = await openWeights(dir);
     const tensors = new Map<string, Tensor>();
+    const quantized = new Map<string, FourBitMatrix>();
+    const { quantization_config } = options;
     try {
       const dtype = chooseDtype(options.dtype ?? "auto", config, weights);
-      const shapes = parameterShapes(architectureOf(config, dtype));
+      const arch = architectureOf(config, dtype);
+      const shapes = parameterShapes(arch);
       checkNames(dir, shapes, weights);
-      for (const name of shapes.keys()) tensors.set(name, await load(weights, name, dtype));
+      const inFourBit = fourBitNames(arch, quantization_config);
+      for (const [name, shape] of shapes) {
+        const values = roundArray((await weights.read(name)).values as Float32Array, dtype);
+        if (inFourBit.has(name)) quantized.set(name, quantized4bit(values, shape, quantization_config!));
+        else tensors.set(name, tf.tensor(values, shape, "float32"));
+      }
       const generation_config = await readGenerationConfig(dir, config);
-      return new PreTrainedModel({ config, generation_config, name_or_path: dir, dtype, tensors });
+      const parts = { config, generation_config, name_or_path: dir, dtype, tensors, quantized };
+      return new PreTrainedModel({ ...parts, ...(inFourBit.size > 0 && { quantization_config }) });
     } catch (error) {
-      for (const tensor of tensors.values()) tensor.dispose();
+      for (const tensor of [...tensors.values(), ...quantized.values()]) tensor.dispose();
       throw error;
     } finally {
       await weights.close();
@@ -64,9 +79,17 @@ function chooseDtype(asked: FloatDtype | "auto", config: ModelConfig, weights: W
   return configDtype(config) ?? stored[first as keyof typeof stored] ?? "float32";
 }
 
-async function load(weights: WeightFiles, name: string, dtype: FloatDtype): Promise<Tensor> {
-  const { values, shape } = await weights.read(name);
-  return tf.tensor(roundArray(values as Float32Array, dtype), shape, "float32");
+/** transformers quantises every linear module except the output head and what `llm_int8_skip_modules` names. */
+function fourBitNames(arch: Architecture, config: BitsAndBytesConfig | undefined): Set<string> {
+  if (!config?.fields.load_in_4bit) return new Set();
+  const skipped = config.fields.llm_int8_skip_modules ?? [];
+  const modules = linearModules(arch).filter((module) => !isPartOf(module, skipped));
+  return new Set(modules.map((module) => `${module}.weight`));
+}
+
+function quantized4bit(values: Float32Array, shape: number[], { fields }: BitsAndBytesConfig): FourBitMatrix {
+  const format = { type: fields.bnb_4bit_quant_type, double: fields.bnb_4bit_use_double_quant };
+  return new FourBitMatrix(quantize4bit(values, shape, format));
 }
 
 function checkNames(dir: string, shapes: Map<string, number[]>, weights: WeightFiles): void {

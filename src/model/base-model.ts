@@ -1,9 +1,12 @@
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { type Architecture, architectureOf, parameterShapes } from "./architecture.js";
+import type { BitsAndBytesConfig } from "./bits-and-bytes.js";
 import type { Weights } from "./decoder.js";
 import { checkParameters, DecoderModel } from "./decoder-model.js";
 import type { FloatDtype } from "./dtype.js";
+import { ModelError } from "./errors.js";
+import type { FourBitMatrix } from "./four-bit-linear.js";
 import { type SaveOptions, savePretrainedFiles } from "./save-pretrained.js";
 import type { DropoutMask, ModelConfig, NamedTensors } from "./types.js";
 
@@ -12,8 +15,11 @@ export interface BaseModelParts {
   generation_config?: Record<string, unknown>;
   name_or_path: string;
   dtype: FloatDtype;
-  /** Every parameter by state dict name; the model owns them from now on. */
+  /** Parameters by state dict name; the model owns them from now on. */
   tensors: Map<string, Tensor>;
+  /** Weights in 4 bit, by state dict name; such a model is frozen. */
+  quantized?: Map<string, FourBitMatrix>;
+  quantization_config?: BitsAndBytesConfig;
 }
 
 /** A decoder with its own weights, as `AutoModelForCausalLM` makes it. All of them train until `requiresGrad(false)`. */
@@ -23,22 +29,37 @@ export class PreTrainedModel extends DecoderModel {
   readonly name_or_path: string;
   readonly dtype: FloatDtype;
   readonly arch: Architecture;
+  /** How the weights were quantised; undefined: they were not. */
+  readonly quantization_config: BitsAndBytesConfig | undefined;
   private readonly tensors: Map<string, Tensor>;
-  private trains = true;
+  private readonly quantized: Map<string, FourBitMatrix>;
+  private trains: boolean;
 
-  constructor({ config, generation_config = {}, name_or_path, dtype, tensors }: BaseModelParts) {
+  constructor(parts: BaseModelParts) {
     super();
+    const { config, generation_config = {}, name_or_path, dtype, tensors, quantized = new Map() } = parts;
     this.config = config;
     this.generation_config = generation_config;
     this.name_or_path = name_or_path;
     this.dtype = dtype;
     this.arch = architectureOf(config, dtype);
     this.tensors = tensors;
+    this.quantized = quantized;
+    this.quantization_config = parts.quantization_config;
+    this.trains = quantized.size === 0;
     for (const tensor of tensors.values()) tf.keep(tensor);
   }
 
-  /** Whether the weights train (as `requires_grad_` in torch). Adapters freeze their base. */
+  /**
+   * Whether the weights train (as `requires_grad_` in torch). Adapters freeze their base.
+   * @throws ModelError when 4-bit weights are asked to train
+   */
   requiresGrad(trains: boolean): this {
+    if (trains && this.quantized.size > 0) {
+      throw new ModelError(
+        "weights in 4 bit cannot train: put an adapter on the model (getPeftModel), or load it unquantised",
+      );
+    }
     if (trains !== this.trains) this.forgetTraces();
     this.trains = trains;
     return this;
@@ -48,15 +69,27 @@ export class PreTrainedModel extends DecoderModel {
     return this.trains ? Object.fromEntries(this.tensors) : {};
   }
 
-  /** Every parameter, whether it trains or not. Owned by the model. */
+  /** Every parameter that is not in 4 bit, whether it trains or not. Owned by the model. */
   parameters(): ReadonlyMap<string, Tensor> {
     return this.tensors;
   }
 
+  /** A parameter in float32, decoded if it is in 4 bit. The caller disposes it. */
+  materialize(name: string): Tensor {
+    return this.quantized.get(name)?.dequantize() ?? tf.clone(this.tensors.get(name)!);
+  }
+
   /** Replaces parameters, also of a frozen model (`mergeAndUnload` does). Takes ownership. */
   replaceParameters(values: NamedTensors): void {
-    checkParameters(values, Object.fromEntries(this.tensors));
+    checkParameters(values, parameterShapes(this.arch));
     for (const [name, tensor] of Object.entries(values)) {
+      const packed = this.quantized.get(name);
+      if (packed) {
+        this.quantized.set(name, packed.requantize(tensor));
+        packed.dispose();
+        tensor.dispose();
+        continue;
+      }
       const old = this.tensors.get(name)!;
       if (old === tensor) continue;
       this.tensors.set(name, tf.keep(tensor));
@@ -66,7 +99,7 @@ export class PreTrainedModel extends DecoderModel {
   }
 
   setTrainableParameters(values: NamedTensors): void {
-    checkParameters(values, this.trainableParameters());
+    if (!this.trains) throw new ModelError("the model is frozen: it has no trainable parameters");
     this.replaceParameters(values);
   }
 
@@ -86,7 +119,8 @@ export class PreTrainedModel extends DecoderModel {
     return {
       get,
       linear: (name, x) => {
-        const y: Tensor2D = tf.matMul(x, get(`${name}.weight`) as Tensor2D, false, true);
+        const packed = this.quantized.get(`${name}.weight`);
+        const y: Tensor2D = packed ? packed.linear(x) : tf.matMul(x, get(`${name}.weight`) as Tensor2D, false, true);
         const bias = get(`${name}.bias`);
         return bias ? tf.add(y, bias) : y;
       },
@@ -99,13 +133,18 @@ export class PreTrainedModel extends DecoderModel {
   }
 
   /** Writes `config.json`, `generation_config.json` and the weights, in one file or in shards with an index. */
-  savePretrained(dir: string, options: SaveOptions = {}): Promise<void> {
-    return savePretrainedFiles(dir, this, options);
+  async savePretrained(dir: string, options: SaveOptions = {}): Promise<void> {
+    if (this.quantized.size > 0) {
+      throw new ModelError("saving a base model in 4 bit is not supported: save its adapter, or load it unquantised");
+    }
+    await savePretrainedFiles(dir, this, options);
   }
 
   override dispose(): void {
     super.dispose();
     for (const tensor of this.tensors.values()) tensor.dispose();
     this.tensors.clear();
+    for (const matrix of this.quantized.values()) matrix.dispose();
+    this.quantized.clear();
   }
 }

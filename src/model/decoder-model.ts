@@ -132,15 +132,16 @@ function checkInputs({ input_ids, attention_mask, labels }: ModelInputs): void {
 }
 
 /**
- * Checks new values for trainable parameters against the current ones.
+ * Checks new values for parameters against the shapes that they must have.
  * @throws ModelError naming unknown parameters or a wrong shape
  */
-export function checkParameters(values: NamedTensors, current: NamedTensors): void {
-  const unknown = Object.keys(values).filter((name) => !current[name]);
+export function checkParameters(values: NamedTensors, shapes: ReadonlyMap<string, number[]>): void {
+  const unknown = Object.keys(values).filter((name) => !shapes.has(name));
   if (unknown.length) throw new ModelError(`not trainable parameters of this model: ${listed(unknown)}`);
   for (const [name, tensor] of Object.entries(values)) {
-    if (`${tensor.shape}` !== `${current[name]!.shape}`) {
-      throw new ModelError(`${name} has shape [${tensor.shape}], expected [${current[name]!.shape}]`);
+    const shape = shapes.get(name)!;
+    if (`${tensor.shape}` !== `${shape}`) {
+      throw new ModelError(`${name} has shape [${tensor.shape}], expected [${shape}]`);
     }
   }
 }

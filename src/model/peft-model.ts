@@ -65,7 +65,7 @@ export class PeftModel extends DecoderModel {
   }
 
   setTrainableParameters(values: NamedTensors): void {
-    checkParameters(values, this.params);
+    checkParameters(values, new Map(Object.entries(this.params).map(([name, { shape }]) => [name, shape])));
     for (const [name, tensor] of Object.entries(values)) {
       const old = this.params[name]!;
       if (old === tensor) continue;
@@ -108,17 +108,21 @@ export class PeftModel extends DecoderModel {
 
   /**
    * Adds the adapter into the base weights and gives the base model back, frozen, without the adapter. This model must
-   * not be used afterwards.
+   * not be used afterwards. A 4-bit base is quantised again, which loses some of the adapter: better merge into the
+   * unquantised model.
    */
   mergeAndUnload(): PreTrainedModel {
     this.forgetTraces();
-    const weights = this.base.parameters();
-    const merged: NamedTensors = {};
+    if (this.base.quantization_config) {
+      console.warn("merging into a 4-bit base rounds the adapter's changes to 4 bit; merge into the unquantised model");
+    }
     for (const adapter of this.adapters.values()) {
       const name = `${adapter.module}.weight`;
-      merged[name] = mergedWeight(weights.get(name)!, adapter, this.params);
+      const weight = this.base.materialize(name);
+      const merged = mergedWeight(weight, adapter, this.params);
+      weight.dispose();
+      this.base.replaceParameters({ [name]: merged });
     }
-    this.base.replaceParameters(merged);
     this.disposeAdapter();
     return this.base;
   }

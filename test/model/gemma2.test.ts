@@ -24,7 +24,7 @@ function lossAndGradients(model: CausalLM, inputs: ModelInputs, options = {}) {
   return { loss: value, gradients: named(grads) };
 }
 
-for (const engine of ["cpu", "wasm"] as const) {
+for (const engine of ["cpu", "wasm", "onnx"] as const) {
   describe(`Gemma 2 on ${engine}`, () => {
     before(() => useEngine(engine));
 

@@ -1,4 +1,5 @@
 import { arithmeticKernels } from "./arithmetic.js";
+import { byteLookupKernels } from "./byte-lookup.js";
 import { gatherKernels } from "./gather.js";
 import type { Kernels } from "./kernel.js";
 import { matmulKernels } from "./matmul.js";
@@ -14,4 +15,5 @@ export const kernels: Kernels = {
   ...shapeKernels,
   ...gatherKernels,
   ...matmulKernels,
+  ...byteLookupKernels,
 };

@@ -1,0 +1,110 @@
+import { CODES, countBelow, dynamicMap, type FourBitType, nearestCode } from "./four-bit-codes.js";
+
+/** Weights that share one scale. */
+export const BLOCK = 64;
+/** Scales that share one scale under double quantisation. */
+const NESTED_BLOCK = 256;
+
+/** The scales of the blocks: as they are, or in 8 bits over a mean (double quantisation). */
+export type Scales = { absmax: Float32Array } | { absmax_u8: Uint8Array; nested_absmax: Float32Array; offset: number };
+
+/** A weight in 4 bits as bitsandbytes stores it. */
+export interface FourBitWeight {
+  type: FourBitType;
+  shape: number[];
+  /** Two codes a byte, the first in the high half; row-major. */
+  packed: Uint8Array;
+  scales: Scales;
+}
+
+/** Quantises as bitsandbytes does, bit for bit. `values` must already be rounded to the type that they are loaded in. */
+export function quantize4bit(
+  values: Float32Array,
+  shape: number[],
+  { type, double }: { type: FourBitType; double: boolean },
+): FourBitWeight {
+  const blocks = Math.ceil(values.length / BLOCK);
+  const absmax = new Float32Array(blocks);
+  const packed = new Uint8Array(Math.ceil(values.length / 2));
+  for (let block = 0; block < blocks; block++) {
+    const from = block * BLOCK;
+    const to = Math.min(from + BLOCK, values.length);
+    const scale = largest(values, from, to);
+    absmax[block] = scale;
+    const inverse = reciprocal(scale);
+    for (let i = from; i < to; i++) {
+      const code = nearestCode(Math.fround(values[i]! * inverse), type);
+      packed[i >> 1]! |= i & 1 ? code : code << 4;
+    }
+  }
+  return { type, shape, packed, scales: double ? quantizeScales(absmax) : { absmax } };
+}
+
+/** The scale of every block. */
+export function restoreScales(scales: Scales): Float32Array {
+  if ("absmax" in scales) return scales.absmax;
+  const { absmax_u8, nested_absmax, offset } = scales;
+  const map = dynamicMap();
+  return Float32Array.from(absmax_u8, (code, i) => {
+    return Math.fround(map[code]! * nested_absmax[Math.floor(i / NESTED_BLOCK)]!) + offset;
+  });
+}
+
+/** The weight's values, as float32. */
+export function dequantize4bit({ type, shape, packed, scales }: FourBitWeight): Float32Array {
+  const absmax = restoreScales(scales);
+  const codes = CODES[type];
+  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  for (let i = 0; i < values.length; i++) {
+    const code = i & 1 ? packed[i >> 1]! & 15 : packed[i >> 1]! >> 4;
+    values[i] = codes[code]! * absmax[Math.floor(i / BLOCK)]!;
+  }
+  return values;
+}
+
+function quantizeScales(absmax: Float32Array): Scales {
+  const offset = Math.fround(pairwiseSum(absmax, 0, absmax.length) / absmax.length);
+  const map = dynamicMap();
+  const pivots = Float32Array.from({ length: 255 }, (_, i) => Math.fround(map[i]! + map[i + 1]!) / 2);
+  const rest = Float32Array.from(absmax, (scale) => scale - offset);
+  const nested_absmax = new Float32Array(Math.ceil(absmax.length / NESTED_BLOCK));
+  const absmax_u8 = new Uint8Array(absmax.length);
+  for (let block = 0; block < nested_absmax.length; block++) {
+    const from = block * NESTED_BLOCK;
+    const to = Math.min(from + NESTED_BLOCK, absmax.length);
+    nested_absmax[block] = largest(rest, from, to);
+    const inverse = reciprocal(nested_absmax[block]!);
+    for (let i = from; i < to; i++) absmax_u8[i] = countBelow(pivots, Math.fround(rest[i]! * inverse));
+  }
+  return { absmax_u8, nested_absmax, offset };
+}
+
+function largest(values: Float32Array, from: number, to: number): number {
+  let most = 0;
+  for (let i = from; i < to; i++) most = Math.max(most, Math.abs(values[i]!));
+  return most;
+}
+
+/** A block of zeros has scale 0; its codes are those of 0, not NaN. */
+const reciprocal = (scale: number): number => Math.fround(1 / Math.max(scale, Math.fround(1e-38)));
+
+/** Float32 summation in numpy's order: eight running sums over up to 128 numbers, halves above that. */
+function pairwiseSum(values: Float32Array, from: number, count: number): number {
+  const f32 = Math.fround;
+  if (count < 8) {
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum = f32(sum + values[from + i]!);
+    return sum;
+  }
+  if (count > 128) {
+    const half = (count >> 1) - ((count >> 1) % 8);
+    return f32(pairwiseSum(values, from, half) + pairwiseSum(values, from + half, count - half));
+  }
+  const sums = values.slice(from, from + 8);
+  let i = 8;
+  for (; i + 8 <= count; i += 8) for (let j = 0; j < 8; j++) sums[j] = sums[j]! + values[from + i + j]!;
+  const [a, b, c, d, e, f, g, h] = sums as unknown as [number, number, number, number, number, number, number, number];
+  let sum = f32(f32(f32(a + b) + f32(c + d)) + f32(f32(e + f) + f32(g + h)));
+  for (; i < count; i++) sum = f32(sum + values[from + i]!);
+  return sum;
+}

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
+import { AutoModelForCausalLM, BitsAndBytesConfig, type CausalLM, PeftModel, useEngine } from "../../src/index.js";
+import { dequantize4bit, quantize4bit } from "../../src/model/four-bit.js";
+import { figures, forwardFigures, relativeDifference, values, withoutLeaks } from "./reference.js";
+
+before(() => useEngine("wasm"));
+
+const nf4 = new BitsAndBytesConfig({
+  load_in_4bit: true,
+  bnb_4bit_quant_type: "nf4",
+  bnb_4bit_use_double_quant: true,
+  bnb_4bit_compute_dtype: "float16",
+});
+const load = (quantization_config?: BitsAndBytesConfig) =>
+  AutoModelForCausalLM.fromPretrained(figures("tiny-gemma2"), { quantization_config });
+
+/** The same base with every linear weight rounded through 4 bit, but held in float32. */
+async function roundedBase() {
+  const model = await load();
+  for (const [name, tensor] of model.parameters()) {
+    if (!/_proj\.weight$/.test(name)) continue;
+    const weight = quantize4bit(values(tensor), tensor.shape, { type: "nf4", double: true });
+    model.replaceParameters({ [name]: tf.tensor(dequantize4bit(weight), tensor.shape) });
+  }
+  return model;
+}
+
+test("QLoRA: loss and adapter gradients through a 4-bit base equal those through its decoded weights", async () => {
+  await withoutLeaks(async () => {
+    const { inputs } = await forwardFigures("forward-adapter-random");
+    const step = (model: CausalLM, gradient_checkpointing: boolean) => {
+      const params = model.trainableParameters();
+      const names = Object.keys(params);
+      return tf.valueAndGrads((...list: Tensor[]) =>
+        model.lossSum(Object.fromEntries(names.map((name, i) => [name, list[i]!])), inputs, { gradient_checkpointing }),
+      )(Object.values(params));
+    };
+    const quantized = await PeftModel.fromPretrained(await load(nf4), figures("adapter-random"));
+    const plain = await PeftModel.fromPretrained(await roundedBase(), figures("adapter-random"));
+    assert.equal(quantized.parameterCounts().total, plain.parameterCounts().total);
+    const expected = step(plain, false);
+    for (const gradient_checkpointing of [false, true]) {
+      const actual = step(quantized, gradient_checkpointing);
+      assert.ok(Math.abs(values(actual.value)[0]! - values(expected.value)[0]!) < 1e-3);
+      actual.grads.forEach((gradient, i) => {
+        assert.ok(relativeDifference(values(gradient), values(expected.grads[i]!)) < 1e-5);
+      });
+      tf.dispose([actual.value, ...actual.grads]);
+    }
+    tf.dispose([expected.value, ...expected.grads, ...Object.values(inputs)]);
+    quantized.dispose();
+    plain.dispose();
+  });
+});
+
+test("a 4-bit base takes the memory of 4 bits, does not train or save, and can be merged into", async (t) => {
+  await withoutLeaks(async () => {
+    const bytes = () => tf.memory().numBytes;
+    const start = bytes();
+    const base = await load(nf4);
+    // Embedding and norms stay float32; the layers' 147,456 weights take 4.127 bits each, and a scalar a matrix.
+    const linear = 4 * (64 * 64 * 2 + 32 * 64 * 2 + 3 * 128 * 64);
+    const rest = (271 + 4 * 4 + 1) * 64 * 4;
+    const scales = linear / 64 + (linear / 64 / 256) * 4;
+    assert.ok(bytes() - start <= rest + linear / 2 + scales + 28 * 8, `${bytes() - start} bytes`);
+    assert.deepEqual(base.trainableParameters(), {});
+    assert.throws(() => base.requiresGrad(true), /weights in 4 bit cannot train/);
+    await assert.rejects(base.savePretrained("/nowhere"), /saving a base model in 4 bit is not supported/);
+
+    const model = await PeftModel.fromPretrained(base, figures("adapter-random"));
+    const name = "model.layers.1.self_attn.v_proj";
+    const params = model.trainableParameters();
+    const expected = tf.tidy(() => {
+      const [A, B] = ["A", "B"].map((x) => params[`base_model.model.${name}.lora_${x}.weight`] as Tensor2D);
+      const sum = tf.add(base.materialize(`${name}.weight`), tf.mul(tf.matMul(B!, A!), 2));
+      return dequantize4bit(quantize4bit(values(sum), sum.shape, { type: "nf4", double: true }));
+    });
+    const warn = t.mock.method(console, "warn", () => {});
+    const merged = model.mergeAndUnload();
+    assert.match(String(warn.mock.calls[0]!.arguments[0]), /rounds the adapter's changes to 4 bit/);
+    const weight = merged.materialize(`${name}.weight`);
+    assert.deepEqual(values(weight), expected);
+    weight.dispose();
+    merged.dispose();
+  });
+});
+
+test("skipped modules stay in float32", async () => {
+  const base = await load(new BitsAndBytesConfig({ ...nf4.fields, llm_int8_skip_modules: ["o_proj", "layers.0"] }));
+  const kept = [...base.parameters().keys()].filter((name) => name.includes("_proj"));
+  assert.equal(kept.length, 7 + 3);
+  assert.ok(kept.every((name) => name.includes("o_proj") || name.includes("layers.0.")));
+  base.dispose();
+});
