@@ -23,7 +23,11 @@ function ropeTable(settings: RopeSettings, headDim: number, positions: number[])
 }
 
 /** The same numbers as torch: frequencies and angles are float32. */
-export function ropeValues(settings: RopeSettings, headDim: number, positions: number[]) {
+export function ropeValues(
+  settings: RopeSettings,
+  headDim: number,
+  positions: number[],
+): { cos: Float32Array; sin: Float32Array } {
   const half = headDim / 2;
   const frequencies = inverseFrequencies(settings, headDim);
   const cos = new Float32Array(positions.length * headDim);

@@ -1,0 +1,105 @@
+import { mkdir, readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import type { TrainingArguments } from "../training/arguments.js";
+import { askYesNo, canAsk } from "./ask.js";
+import { findNewestCheckpoint } from "./find.js";
+import { isFinished, readFinalState } from "./finished.js";
+import { type BilingualMessage, guardMessages } from "./guard-messages.js";
+import { describeLock } from "./lock.js";
+
+export interface GuardDecision {
+  action: "start" | "resume" | "stop";
+  /** With `resume`: pass it to `trainer.train({ resume_from_checkpoint: checkpoint })`. */
+  checkpoint?: string;
+  /** What was found, in one word. */
+  found: Situation["found"];
+  /** Why, in English. */
+  reason: string;
+  /** For the reader, in both languages. */
+  message: BilingualMessage;
+}
+
+export interface GuardOptions {
+  args: TrainingArguments;
+  /**
+   * What to do where a fresh start would come into the way of something finished or unreadable. `ask` (default) asks, if
+   * somebody can answer, and else stops; `overwrite` starts afresh after moving what is there into a folder `previous-…`.
+   */
+  on_conflict?: "ask" | "stop" | "overwrite";
+}
+
+/** What is in `output_dir`. */
+type Situation =
+  | { found: "nothing" }
+  | { found: "running"; owner: string }
+  | { found: "finished"; epoch: number; step: number }
+  | { found: "unfinished"; checkpoint: string; step: number; skipped: string[] }
+  | { found: "damaged"; skipped: string[] };
+
+/**
+ * Decides before training whether it may start: nothing there -> start; an unfinished run -> resume from its newest whole
+ * checkpoint; finished training, or checkpoints of which none can be read -> stop, unless a person says otherwise.
+ *
+ * It never deletes anything, and asks only where somebody can answer: not on Kaggle, in CI, or in a batch run.
+ */
+export async function checkpointGuard({ args, on_conflict = "ask" }: GuardOptions): Promise<GuardDecision> {
+  const situation = await look(args);
+  const dir = args.output_dir;
+  if (situation.found === "nothing") return decision("start", situation, dir);
+  if (situation.found === "running") return decision("stop", situation, dir);
+  if (situation.found === "unfinished" && on_conflict !== "overwrite") {
+    return { ...decision("resume", situation, dir), checkpoint: situation.checkpoint };
+  }
+  const overwrite = on_conflict === "overwrite" || (on_conflict === "ask" && (await confirmed(situation, dir)));
+  if (!overwrite) return decision("stop", situation, dir);
+  return decision("start", situation, dir, await moveAside(dir));
+}
+
+async function look(args: TrainingArguments): Promise<Situation> {
+  const owner = describeLock(args.output_dir);
+  if (owner) return { found: "running", owner };
+  const final = await readFinalState(args.output_dir);
+  const { checkpoint, skipped } = await findNewestCheckpoint(args.output_dir);
+  const newest = checkpoint?.inspection.trainerState;
+  // Early stopping ends a run before its last step; then only the final state tells, if it is the same plan.
+  const stoppedEarly = final && final.num_train_epochs === Math.ceil(args.num_train_epochs) && args.max_steps <= 0;
+  for (const state of [final, newest]) {
+    if (state && (isFinished(state, args) || (state === final && stoppedEarly))) {
+      return { found: "finished", epoch: state.epoch, step: state.global_step };
+    }
+  }
+  const reasons = skipped.map(({ dir, reason }) => `${dir}: ${reason}`);
+  if (checkpoint) {
+    return { found: "unfinished", checkpoint: checkpoint.dir, step: checkpoint.step, skipped: reasons };
+  }
+  return reasons.length > 0 ? { found: "damaged", skipped: reasons } : { found: "nothing" };
+}
+
+async function confirmed(situation: Situation, dir: string): Promise<boolean> {
+  if (!canAsk()) return false;
+  const { ja, en } = guardMessages.question(situation, dir);
+  return askYesNo(`${ja}\n${en}`);
+}
+
+function decision(
+  action: GuardDecision["action"],
+  situation: Situation,
+  dir: string,
+  movedTo?: string,
+): GuardDecision {
+  const message = guardMessages.decision(action, situation, dir, movedTo);
+  return { action, found: situation.found, reason: message.en, message };
+}
+
+/** Checkpoints and the final state go into one folder, out of the way of the new run. */
+async function moveAside(outputDir: string): Promise<string> {
+  const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+  const target = join(outputDir, `previous-${stamp}`);
+  await mkdir(target, { recursive: true });
+  for (const name of await readdir(outputDir)) {
+    if (/^checkpoint-\d+$|^trainer_state\.json$/.test(name)) await rename(join(outputDir, name), join(target, name));
+  }
+  return target;
+}
+
+export type { Situation };
