@@ -2,6 +2,8 @@
 
 // checkpoint
 export { CheckpointError, OutputDirInUseError } from "./checkpoint/errors.js";
+export { checkpointGuard, type GuardDecision, type GuardOptions } from "./checkpoint/guard.js";
+export { saveTrainingConfig, type TrainingConfigParts } from "./checkpoint/training-config.js";
 // data
 export {
   DataCollatorForLanguageModeling,
@@ -72,7 +74,9 @@ export {
 export { NonFiniteError, ResumeError, TrainingInterruptedError } from "./training/errors.js";
 export type { ComputeMetrics, EvalPrediction } from "./training/evaluation.js";
 export type { TrainingArgumentsOptions, TrainingFields } from "./training/fields.js";
+export { type DecodingTokenizer, socraticMetrics } from "./training/metrics.js";
 export { PrinterCallback } from "./training/progress.js";
 export { SchedulerError } from "./training/schedule.js";
+export { type SocraticScores, scoreSocraticReply } from "./training/socratic-score.js";
 export { type LogEntry, TrainerControl, TrainerState } from "./training/state.js";
 export { Trainer, type TrainerOptions, type TrainOptions, type TrainOutput } from "./training/trainer.js";

@@ -67,13 +67,14 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
 
 /**
  * The newest checkpoint from which training can go on, and those newer ones that had to be passed over, with reasons.
+ * Where several runs have left checkpoints, those of the run that saved last come first, whatever their numbers.
  * It deletes nothing.
  */
 export async function findNewestCheckpoint(
   outputDir: string,
 ): Promise<{ checkpoint?: CheckpointFolder & { inspection: Inspection }; skipped: { dir: string; reason: string }[] }> {
   const skipped: { dir: string; reason: string }[] = [];
-  for (const folder of await listCheckpoints(outputDir)) {
+  for (const folder of await inOrderOfRuns(await listCheckpoints(outputDir))) {
     const inspection = await inspectCheckpoint(folder.dir);
     if (inspection.state === "whole" || inspection.state === "python") {
       return { checkpoint: { ...folder, inspection }, skipped };
@@ -81,6 +82,25 @@ export async function findNewestCheckpoint(
     skipped.push({ dir: folder.dir, reason: inspection.reason });
   }
   return { skipped };
+}
+
+async function inOrderOfRuns(folders: CheckpointFolder[]): Promise<CheckpointFolder[]> {
+  const latest = new Map<string, number>();
+  const tagged: { folder: CheckpointFolder; run: string | undefined }[] = [];
+  for (const folder of folders) {
+    const manifest = await readManifest(folder.dir).catch(() => undefined);
+    const python = manifest ? undefined : await stat(join(folder.dir, "training_args.bin")).catch(() => undefined);
+    const run = manifest?.run_id ?? (python ? "python" : undefined);
+    if (run !== undefined) {
+      const time = manifest ? Date.parse(manifest.created) : python!.mtimeMs;
+      latest.set(run, Math.max(latest.get(run) ?? 0, time));
+    }
+    tagged.push({ folder, run });
+  }
+  const newestRun = [...latest].sort(([, a], [, b]) => b - a)[0]?.[0];
+  // One whose run cannot be told is looked at together with the newest run's.
+  const time = (run: string | undefined) => latest.get(run ?? newestRun ?? "") ?? 0;
+  return tagged.sort((a, b) => time(b.run) - time(a.run) || b.folder.step - a.folder.step).map(({ folder }) => folder);
 }
 
 async function inspectPython(dir: string): Promise<Inspection> {

@@ -81,12 +81,7 @@ async function confirmed(situation: Situation, dir: string): Promise<boolean> {
   return askYesNo(`${ja}\n${en}`);
 }
 
-function decision(
-  action: GuardDecision["action"],
-  situation: Situation,
-  dir: string,
-  movedTo?: string,
-): GuardDecision {
+function decision(action: GuardDecision["action"], situation: Situation, dir: string, movedTo?: string): GuardDecision {
   const message = guardMessages.decision(action, situation, dir, movedTo);
   return { action, found: situation.found, reason: message.en, message };
 }

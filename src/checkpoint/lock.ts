@@ -43,12 +43,14 @@ export function lockOutputDir(outputDir: string): () => void {
       rmSync(path, { force: true });
     }
   }
+  held.add(owner.since);
   const timer = setInterval(() => touch(path), signOfLifeMs);
   timer.unref();
   let released = false;
   return () => {
     if (released) return;
     released = true;
+    held.delete(owner.since);
     clearInterval(timer);
     // Only one's own: the folder may have been replaced meanwhile.
     if (read(path)?.since === owner.since) rmSync(path, { force: true });
@@ -73,6 +75,9 @@ function refuseIfAlive(path: string, outputDir: string): void {
   );
 }
 
+/** The locks of this thread. A kernel may end the thread that trained and start another in the same process. */
+const held = new Set<string>();
+
 function isAlive(owner: Owner, path: string): boolean {
   if (owner.host !== hostname()) return Date.now() - (modified(path) ?? 0) < silenceLimitMs;
   try {
@@ -81,6 +86,7 @@ function isAlive(owner: Owner, path: string): boolean {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
   const start = processStart(owner.pid);
+  if (owner.pid === process.pid && start === owner.process_start) return held.has(owner.since);
   return start === null || owner.process_start === null || start === owner.process_start;
 }
 

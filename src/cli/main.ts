@@ -7,6 +7,7 @@ import { exportCommand } from "./export.js";
 import { kernelCommand } from "./kernel.js";
 import { panelsCommand } from "./panels.js";
 import { runCommand } from "./run.js";
+import { trainCommand } from "./train.js";
 
 /** Commands load their code only when they run, so that `--help` answers at once. */
 const manifest = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
@@ -25,5 +26,6 @@ program.addCommand(chatCommand());
 program.addCommand(doctorCommand());
 program.addCommand(runCommand());
 program.addCommand(kernelCommand());
+program.addCommand(trainCommand());
 
 await program.parseAsync();

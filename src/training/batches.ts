@@ -1,5 +1,4 @@
-import { epochOrder } from "../data/order.js";
-import { permutation } from "../data/permutation.js";
+import { epochOrder, lengthGroupedEpochOrder } from "../data/order.js";
 import type { Batch, TokenRow } from "../data/types.js";
 import type { TrainingArguments } from "./arguments.js";
 
@@ -14,9 +13,17 @@ export interface Collator {
   collate(rows: TokenRow[]): Batch;
 }
 
-/** The row numbers of each micro-batch of an epoch (0-based). It depends on the arguments alone, so a resume finds its place. */
-export function epochBatches(args: TrainingArguments, rows: RowSource, epoch: number): number[][] {
-  const order = rowOrder(args, rows, epoch);
+/**
+ * The row numbers of each micro-batch of an epoch (0-based). Nothing random is kept from epoch to epoch, so a resumed run
+ * finds its place.
+ * @param evaluations how often the run has evaluated before this epoch (only `group_by_length` depends on it)
+ */
+export function epochBatches(
+  args: TrainingArguments,
+  rows: RowSource,
+  { epoch, evaluations }: { epoch: number; evaluations: number },
+): number[][] {
+  const order = rowOrder(args, rows, epoch, evaluations);
   const batches = chunk(order, args.per_device_train_batch_size);
   const last = batches.at(-1);
   if (args.dataloader_drop_last && last && last.length < args.per_device_train_batch_size) batches.pop();
@@ -64,37 +71,29 @@ const modelColumns = new Set([
   "label_ids",
 ]);
 
-function rowOrder(args: TrainingArguments, rows: RowSource, epoch: number): number[] {
+function rowOrder(args: TrainingArguments, rows: RowSource, epoch: number, evaluations: number): number[] {
   switch (args.train_sampling_strategy) {
     case "sequential":
       return Array.from({ length: rows.length }, (_, i) => i);
     case "group_by_length":
-      return groupByLength(args, rows, epoch);
+      return lengthGroupedEpochOrder(rowLengths(args, rows), {
+        batch_size: args.per_device_train_batch_size * args.gradient_accumulation_steps,
+        seed: args.seed,
+        epoch,
+        evaluations,
+      });
     default:
       return epochOrder(rows.length, { seed: args.seed, data_seed: args.data_seed, epoch });
   }
 }
 
-/**
- * `transformers.trainer_pt_utils.get_length_grouped_indices`: batches of rows of similar length, still in random order.
- * The longest row of all comes first, so that running out of memory shows at once.
- */
-function groupByLength(args: TrainingArguments, rows: RowSource, epoch: number): number[] {
-  const lengths = Array.from({ length: rows.length }, (_, i) => {
+/** Tokens in each row, or what its length column says. */
+function rowLengths(args: TrainingArguments, rows: RowSource): number[] {
+  return Array.from({ length: rows.length }, (_, i) => {
     const row = rows.get(i) as Record<string, unknown>;
     const given = row[args.length_column_name];
     return typeof given === "number" ? given : (row.input_ids as number[]).length;
   });
-  const batch = args.per_device_train_batch_size * args.gradient_accumulation_steps;
-  const mega = batch * (Math.min(Math.floor(rows.length / (batch * 4)), 50) || 1);
-  const seed = (args.data_seed ?? args.seed) + epoch;
-  const groups = chunk(permutation(rows.length, { seed, generator: "torch" }), mega).map((group) =>
-    // Array.sort is stable, as Python's sorted is.
-    [...group].sort((a, b) => lengths[b]! - lengths[a]!),
-  );
-  const longest = groups.reduce((best, group, i) => (lengths[group[0]!]! > lengths[groups[best]![0]!]! ? i : best), 0);
-  [groups[0]![0], groups[longest]![0]] = [groups[longest]![0]!, groups[0]![0]!];
-  return groups.flat();
 }
 
 function chunk(items: number[], size: number): number[][] {

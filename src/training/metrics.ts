@@ -41,7 +41,8 @@ export function socraticMetrics(tokenizer: DecodingTokenizer): ComputeMetrics {
  */
 function predictedTurns(predictions: number[], labels: number[], tokenizer: DecodingTokenizer): PredictedTurn[] {
   const text = (ids: number[]) => tokenizer.decode(ids, { skip_special_tokens: true }).trim();
-  const predicted = (from: number, to: number) => text(predictions.slice(Math.max(0, from - 1), to - 1).filter((id) => id >= 0));
+  const predicted = (from: number, to: number) =>
+    text(predictions.slice(Math.max(0, from - 1), to - 1).filter((id) => id >= 0));
   const turns: PredictedTurn[] = [];
   let partner = "";
   for (const { role, from, to } of findTurns(labels, tokenizer)) {

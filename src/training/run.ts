@@ -170,7 +170,7 @@ export class TrainingRun {
     let skip = args.ignore_data_skip ? 0 : stepsInEpoch * args.gradient_accumulation_steps;
     for (let epoch = firstEpoch; epoch < plan.num_train_epochs; epoch++) {
       await trainer.emit("on_epoch_begin");
-      const batches = epochBatches(args, this.rows, epoch);
+      const batches = epochBatches(args, this.rows, { epoch, evaluations: this.evaluationsBefore(epoch) });
       for (let at = skip; at < batches.length; at += args.gradient_accumulation_steps) {
         await this.oneStep(batches.slice(at, at + args.gradient_accumulation_steps), at, epoch);
         if (trainer.control.should_epoch_stop || trainer.control.should_training_stop) break;
@@ -180,6 +180,11 @@ export class TrainingRun {
       await this.logEvaluateSave();
       if (trainer.control.should_training_stop) break;
     }
+  }
+
+  private evaluationsBefore(epoch: number): number {
+    const firstStep = epoch * this.plan.updates_per_epoch;
+    return this.trainer.state.log_history.filter((entry) => "eval_loss" in entry && entry.step! <= firstStep).length;
   }
 
   /** `window`: the micro-batches (row numbers) of one optimizer step; `at`: the first one's place in the epoch. */

@@ -38,11 +38,17 @@ function splitSentences(text: string): string[] {
   return found.map((sentence) => sentence.trim()).filter((sentence) => /[\p{L}\p{N}]/u.test(sentence));
 }
 
-/** A question mark, or the particle か (かな, かしら, のか …) at the end; とか lists things and asks nothing. */
+/**
+ * A question mark; the particle か (かな, かしら, のか …) at the end, but not とか, which lists things; or an asking word with
+ * でしょう at the end.
+ */
 function isQuestion(sentence: string): boolean {
   if (sentence.replace(/[^\p{L}\p{N}]/gu, "").length < 4) return false;
-  return /[？?][」』）]*$/.test(sentence) || /(?<!と)か(な|しら)?[。」』）]*$/.test(sentence);
+  if (/[？?][」』）]*$/.test(sentence) || /(?<!と)か(な|しら)?[。」』）]*$/.test(sentence)) return true;
+  return /でしょう[。」』）]*$/.test(sentence) && askingWords.test(sentence);
 }
+
+const askingWords = /なぜ|どうして|何|なに|だれ|誰|どう|どの|どん|どこ|どちら|どれ|いつ|いくつ/;
 
 function scoreQuestions(sentences: string[]): number {
   const questions = sentences.filter(isQuestion).length;
@@ -51,7 +57,8 @@ function scoreQuestions(sentences: string[]): number {
   return place * Math.min(1, 3 / questions);
 }
 
-const connectives = /では|それでは|それなら|すると|つまり|しかし|けれど|でも|ただ|たとえば|例えば|そして|それとも|もし|だから|なるほど|たしかに|確かに|だとすれば|一方|むしろ/;
+const connectives =
+  /では|それでは|それなら|すると|つまり|しかし|けれど|でも|ただ|たとえば|例えば|そして|それとも|もし|だから|なるほど|たしかに|確かに|だとすれば|一方|むしろ/;
 const references = /その|それ|そう|いま|先ほど|さきほど|「[^」]+」/;
 
 function scoreFlow(text: string, partner: string): number {
@@ -86,12 +93,16 @@ function scoreVariety(text: string): number {
 }
 
 const kinds: Record<string, RegExp> = {
-  clarifying: /どういう|どのよう|どんな|とは(何|なん|、)|何を(指|意味)|具体的|言いかえ|言い換え|詳しく|くわしく|という意味/,
-  assumptions: /前提|決め|思い込|当たり前|(だれ|誰)の|もとに|必ず|いつも|同じ(もの|こと|です|でしょう)|本当に/,
-  reasons: /なぜ|どうして|理由|根拠|(だ|た|る|い)から(でしょう|です)|どこから|何が/,
-  other_views: /ほか(の|に)|他(の|に)|別の|反対|逆に|立場|それとも|違い|ちがい|ちがう|違う/,
-  consequences: /もし|たら|れば|なると|そのとき|そのあと|結果|どうなる/,
-  reflection: /どう(思|感|考|でしょう)|気づ|問い|考えて|あなた(に|は|の|が|自身)/,
+  clarifying:
+    /どういう|どのよう|どのくらい|どんな|とは(何|なん|、)|ものは何|何でしょう|何だった|指す|具体的|言いかえ|言い換え|詳しく|くわしく|という意味|呼[ばびぶべぼん]/,
+  assumptions:
+    /前提|決め|思い込|当たり前|(だれ|誰)の|もとに|必ず|いつも|同じ(もの|こと|です|でしょう)|本当に|だけ(が|の|で|な)|[てで]よい|言え[るま]|言い切れ/,
+  reasons:
+    /なぜ|どうして|理由|根拠|(だ|た|る|い)から(でしょう|です|来)|どこから|何が|何のため|何を(得|求|守|頼|見)|何に/,
+  other_views: /ほか(の|に)|他(の|に)|別の|反対|逆に|立場|それとも|どちら|違い|ちがい|ちがう|違う|か、[^。]*か[。？]/,
+  consequences: /もし|たら|れば|なると|ても|でも|変わ|そのとき|そのあと|あとに残る|結果|どうなる/,
+  reflection:
+    /どう(思|感|考|でしょう)|気づ|問い|考えて|と思いますか|思い出|あり(ません|ます)か|ないでしょうか|あなた(に|は|の|が|自身|と)|私たち/,
 };
 
 const handsOut = /答えは|正解は|結論は|べきです|べきだ|なければなりません|なさい|ましょう[。！!]|てください/;
