@@ -34,17 +34,42 @@ export function renderPage({ title, body, headings, strings, lang, needsTitle }:
 </head>
 <body>
 <a class="skip" href="#main">${strings.skip}</a>
+${tools(safeTitle, strings)}
 <div class="layout">
 ${contents(headings, strings)}
 <main id="main">
 ${needsTitle ? `<h1>${safeTitle}</h1>\n` : ""}${body}
 </main>
 </div>
+${searchDialog(strings)}
 <script>${script}</script>
 </body>
 </html>
 `;
 }
+
+/** The reader's tools; hidden until the script that works them has started. */
+function tools(title: string, { tools: words }: Strings): string {
+  const data = Object.entries(words.said).map(([name, word]) => `data-${name}="${escapeHtml(word)}"`);
+  const box = (name: string, label: string, extra: string) =>
+    `<label><input type="checkbox" data-class="${name}" ${extra}> ${escapeHtml(label)}</label>`;
+  return `<header class="bar" hidden ${data.join(" ")}>
+<a class="bar-title" href="#main">${title}</a>
+<button type="button" data-do="search" title="${words.searchHint}">${searchIcon}<span>${words.search}</span></button>
+<button type="button" data-do="panels" aria-pressed="false">${words.said.expand}</button>
+<details class="menu"><summary>${words.display}</summary><div>${box("numbers", words.lineNumbers, "checked")}${box("no-code", words.showCode, 'checked data-inverse=""')}${box("no-outputs", words.showOutputs, 'checked data-inverse=""')}<p>${words.keys}</p></div></details>
+<button type="button" class="theme" data-do="theme" aria-label="${words.said.auto}">${themeIcon}</button>
+</header>`;
+}
+
+function searchDialog({ tools: words }: Strings): string {
+  return `<dialog class="search" aria-label="${words.search}"><div><input type="search" aria-label="${words.searchFor}" placeholder="${words.searchFor}" autocomplete="off"><button type="button" class="close">${words.close}</button></div><p role="status"></p><ol></ol></dialog>`;
+}
+
+const searchIcon =
+  '<svg width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.8" aria-hidden="true"><circle cx="7" cy="7" r="4.6"/><path d="m10.5 10.5 4 4"/></svg>';
+const themeIcon =
+  '<svg width="18" height="18" viewBox="0 0 18 18" aria-hidden="true"><circle cx="9" cy="9" r="7" fill="none" stroke="currentColor" stroke-width="1.8"/><path d="M9 2a7 7 0 0 1 0 14z" fill="currentColor"/></svg>';
 
 /** Nothing is fetched, nothing is sent, and no script runs but ours. */
 function policy(): string {

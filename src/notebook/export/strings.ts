@@ -20,6 +20,23 @@ export interface Strings {
   noOutputText: string;
   table: string;
   codeBlock: string;
+  tools: {
+    search: string;
+    searchFor: string;
+    searchHint: string;
+    close: string;
+    display: string;
+    lineNumbers: string;
+    showCode: string;
+    showOutputs: string;
+    keys: string;
+    /** What the script says; it reads these from the bar's data attributes. */
+    said: Record<
+      | "auto" | "light" | "dark" | "expand" | "collapse" | "copy" | "copied" | "failed" | "link"
+      | "code" | "outputs" | "show" | "hide" | "nothing" | "found",
+      string
+    >;
+  };
 }
 
 export const strings: Record<"ja" | "en", Strings> = {
@@ -44,6 +61,34 @@ export const strings: Record<"ja" | "en", Strings> = {
     noOutputText: "図",
     table: "表",
     codeBlock: "コード",
+    tools: {
+      search: "検索",
+      searchFor: "探す言葉",
+      searchHint: "ページ内を検索（/ キー）",
+      close: "閉じる",
+      display: "表示",
+      lineNumbers: "行番号",
+      showCode: "コード",
+      showOutputs: "出力",
+      keys: "キー：<kbd>j</kbd> 次へ <kbd>k</kbd> 前へ <kbd>o</kbd> 解説の開閉 <kbd>/</kbd> 検索",
+      said: {
+        auto: "配色：自動",
+        light: "配色：明るい",
+        dark: "配色：暗い",
+        expand: "解説をすべて開く",
+        collapse: "解説をすべて閉じる",
+        copy: "コピー",
+        copied: "コピーしました",
+        failed: "コピーできません",
+        link: "この場所へのリンク",
+        code: "コード",
+        outputs: "出力",
+        show: "開く",
+        hide: "たたむ",
+        nothing: "見つかりませんでした",
+        found: "件",
+      },
+    },
   },
   en: {
     lang: "en",
@@ -66,5 +111,33 @@ export const strings: Record<"ja" | "en", Strings> = {
     noOutputText: "figure",
     table: "table",
     codeBlock: "code",
+    tools: {
+      search: "Search",
+      searchFor: "Search for",
+      searchHint: "Search this page (key: /)",
+      close: "Close",
+      display: "View",
+      lineNumbers: "Line numbers",
+      showCode: "Code",
+      showOutputs: "Outputs",
+      keys: "Keys: <kbd>j</kbd> next, <kbd>k</kbd> previous, <kbd>o</kbd> explanation, <kbd>/</kbd> search",
+      said: {
+        auto: "Theme: automatic",
+        light: "Theme: light",
+        dark: "Theme: dark",
+        expand: "Open all explanations",
+        collapse: "Close all explanations",
+        copy: "Copy",
+        copied: "Copied",
+        failed: "Cannot copy",
+        link: "Link to this place",
+        code: "Code",
+        outputs: "Output",
+        show: "show",
+        hide: "hide",
+        nothing: "Nothing found",
+        found: "found",
+      },
+    },
   },
 };

@@ -55,6 +55,44 @@ main { min-width: 0; }
   .toc { position: sticky; top: 4rem; max-height: calc(100vh - 5rem); overflow-y: auto; align-self: start; margin-top: 1rem; }
 }
 
+.bar { position: sticky; top: 0; z-index: 5; display: flex; align-items: center; gap: .4rem; padding: .4rem 1rem; background: var(--bg); border-bottom: 1px solid var(--rule); font-size: .875rem; line-height: 1.4; }
+.bar[hidden] { display: none; }
+.bar-title { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-weight: bold; color: var(--fg); text-decoration: none; }
+.bar button, .menu > summary, dialog button { font: inherit; color: var(--fg); background: var(--raise); border: 1px solid var(--rule); border-radius: 6px; padding: .3rem .7rem; min-height: 2.1rem; cursor: pointer; display: inline-flex; align-items: center; gap: .4rem; white-space: nowrap; }
+.bar button[hidden] { display: none; }
+.bar button:hover, .menu > summary:hover { border-color: var(--green); }
+.bar .theme { padding: .3rem .5rem; }
+.menu { position: relative; }
+.menu > summary { list-style: none; }
+.menu > summary::-webkit-details-marker { display: none; }
+.menu > div { position: absolute; right: 0; top: calc(100% + .3rem); background: var(--raise); border: 1px solid var(--rule); border-radius: 8px; padding: .6rem .9rem; width: 15rem; box-shadow: 0 6px 20px rgb(0 0 0 / .18); }
+.menu label { display: block; padding: .25rem 0; cursor: pointer; }
+.menu p { margin: .5rem 0 0; padding-top: .5rem; border-top: 1px solid var(--rule); color: var(--muted); font-size: .8rem; line-height: 1.9; }
+input { accent-color: var(--green); font: inherit; }
+dialog.search { width: min(40rem, calc(100vw - 2rem)); max-height: 75vh; margin: 10vh auto auto; padding: 1rem; border: 1px solid var(--rule); border-radius: 10px; background: var(--raise); color: var(--fg); box-shadow: 0 12px 40px rgb(0 0 0 / .3); }
+dialog::backdrop { background: rgb(0 0 0 / .35); }
+dialog.search > div { display: flex; gap: .5rem; }
+dialog.search input { flex: 1; min-width: 0; padding: .45rem .7rem; border: 1px solid var(--muted); border-radius: 6px; background: var(--bg); color: var(--fg); }
+dialog.search p { margin: .6rem 0; color: var(--muted); font-size: .875rem; min-height: 1.5em; }
+dialog.search ol { list-style: none; margin: 0; padding: 0; }
+dialog.search li { margin: 0; }
+dialog.search li button { display: block; width: 100%; text-align: left; white-space: normal; border-width: 0 0 1px; border-radius: 0; line-height: 1.6; padding: .5rem .3rem; }
+mark { background: var(--mark); color: inherit; }
+.found { outline: 3px solid var(--green); outline-offset: 4px; border-radius: 6px; }
+.code-frame { position: relative; }
+.copy { position: absolute; top: .4rem; right: .4rem; font: .75rem/1.4 inherit; font-family: inherit; color: #d4d4d4; background: #1e1e1e; border: 1px solid #555; border-radius: 5px; padding: .2rem .6rem; min-height: 1.6rem; cursor: pointer; opacity: 0; transition: opacity .15s; }
+.code-frame:hover .copy, .copy:focus-visible { opacity: 1; }
+@media (hover: none) { .copy { opacity: 1; } }
+.folder { position: absolute; left: -1.05rem; margin-top: .35rem; width: 1.5rem; height: 1.5rem; padding: 0; border: 0; background: none; color: var(--muted); cursor: pointer; opacity: 0; }
+.folder::before { content: ""; display: block; margin: auto; width: .45em; height: .45em; border: solid currentColor; border-width: 0 2px 2px 0; transform: rotate(45deg); }
+.folder[aria-expanded="false"]::before { transform: rotate(-45deg); }
+.cell:hover > .folder, .folder:focus-visible, .folder[aria-expanded="false"] { opacity: 1; }
+.folded, .no-code main > .cell > .input, .no-outputs main > .cell > .outputs { display: none; }
+.folder[aria-expanded="false"] { position: static; width: auto; }
+.folder[aria-expanded="false"]::after { content: attr(title); font-size: .8rem; margin-left: 1.2rem; position: relative; top: -.75rem; white-space: nowrap; }
+@media (max-width: 55rem) { .folder[aria-expanded="true"] { display: none; } }
+@media (max-width: 40rem) { .bar { padding: .35rem .6rem; flex-wrap: wrap; } .bar-title { flex-basis: 100%; } }
+
 h1, h2, h3, h4, h5, h6 { line-height: 1.4; margin: 2em 0 .6em; text-wrap: balance; }
 :is(h1, h2, h3, h4, h5, h6, summary):lang(ja) { word-break: auto-phrase; }
 .budoux { word-break: keep-all; overflow-wrap: anywhere; }
@@ -152,7 +190,8 @@ details details > summary { cursor: pointer; }
     --code-bg: #fff; --code-fg: #111; --code-rule: #999; --code-muted: #666; --inline-bg: #f4f0ec; --inline-fg: #5a2f12;
   }
   html { font-size: 10pt; }
-  .toc, .skip, .bar, .anchor { display: none !important; }
+  .toc, .skip, .bar, .anchor, .copy, .folder, dialog { display: none !important; }
+  .folded, .no-code main > .cell > .input, .no-outputs main > .cell > .outputs { display: revert; }
   .layout { display: block; max-width: none; padding: 0; }
   .prompt { position: static; text-align: left; }
   pre, .table, .out.rich, .outputs { overflow: visible; white-space: pre-wrap; overflow-wrap: anywhere; contain: none; }
