@@ -129,13 +129,13 @@ export function client(): void {
       const copy = document.createElement("button");
       copy.type = "button";
       copy.className = "copy";
-      copy.textContent = words.copy ?? "";
+      // As a label, not as text: the button is no part of what a search or a selection finds.
+      const say = (label: string | undefined) => copy.setAttribute("aria-label", label ?? "");
+      say(words.copy);
       copy.addEventListener("click", async () => {
         const done = await copyText(block.querySelector("code")?.textContent ?? "");
-        copy.textContent = (done ? words.copied : words.failed) ?? "";
-        setTimeout(() => {
-          copy.textContent = words.copy ?? "";
-        }, 1600);
+        say(done ? words.copied : words.failed);
+        setTimeout(say, 1600, words.copy);
       });
       const frame = document.createElement("div");
       frame.className = "code-frame";
@@ -146,7 +146,6 @@ export function client(): void {
       const link = document.createElement("a");
       link.className = "anchor";
       link.href = `#${target.id}`;
-      link.textContent = "#";
       link.setAttribute("aria-label", words.link ?? "");
       const body = target.querySelector(".panel-body");
       if (body) body.prepend(link);

@@ -79,7 +79,11 @@ dialog.search li { margin: 0; }
 dialog.search li button { display: block; width: 100%; text-align: left; white-space: normal; border-width: 0 0 1px; border-radius: 0; line-height: 1.6; padding: .5rem .3rem; }
 mark { background: var(--mark); color: inherit; }
 .found { outline: 3px solid var(--green); outline-offset: 4px; border-radius: 6px; }
+.anchor::before { content: "#"; }
+.panel { position: relative; }
+.panel .anchor { position: absolute; right: .8rem; top: .8rem; padding: .1rem .4rem; }
 .code-frame { position: relative; }
+.copy::before { content: attr(aria-label); }
 .copy { position: absolute; top: .4rem; right: .4rem; font: .75rem/1.4 inherit; font-family: inherit; color: #d4d4d4; background: #1e1e1e; border: 1px solid #555; border-radius: 5px; padding: .2rem .6rem; min-height: 1.6rem; cursor: pointer; opacity: 0; transition: opacity .15s; }
 .code-frame:hover .copy, .copy:focus-visible { opacity: 1; }
 @media (hover: none) { .copy { opacity: 1; } }
@@ -91,7 +95,7 @@ mark { background: var(--mark); color: inherit; }
 .folder[aria-expanded="false"] { position: static; width: auto; }
 .folder[aria-expanded="false"]::after { content: attr(title); font-size: .8rem; margin-left: 1.2rem; position: relative; top: -.75rem; white-space: nowrap; }
 @media (max-width: 55rem) { .folder[aria-expanded="true"] { display: none; } }
-@media (max-width: 40rem) { .bar { padding: .35rem .6rem; flex-wrap: wrap; } .bar-title { flex-basis: 100%; } }
+@media (max-width: 40rem) { .bar { padding: .35rem .6rem; } .bar-title { display: none; } .bar .theme { margin-left: auto; } }
 
 h1, h2, h3, h4, h5, h6 { line-height: 1.4; margin: 2em 0 .6em; text-wrap: balance; }
 :is(h1, h2, h3, h4, h5, h6, summary):lang(ja) { word-break: auto-phrase; }
