@@ -53,7 +53,7 @@ test("the sample becomes a page with its title, contents, code, outputs and pane
 });
 
 test("code and text keep every character", async () => {
-  const source = 'const a = `<b>\n${1 < 2 && "</script>"}`;\n\n/* 日本語\n */ // &amp;';
+  const source = "const a = `<b>\n$" + '{1 < 2 && "</script>"}`;\n\n/* 日本語\n */ // &amp;';
   const text = "1 < 2 & \u001b[1;31m赤\u001b[0m </pre><b>";
   const document = await page(
     [code(source, [{ output_type: "stream", name: "stdout", text }])],

@@ -7,7 +7,9 @@ export function client(): void {
   const bar = document.querySelector<HTMLElement>(".bar");
   const main = document.querySelector<HTMLElement>("main");
   if (!bar || !main) return;
-  const all = <E extends HTMLElement>(selector: string, from: ParentNode = document) => [...from.querySelectorAll<E>(selector)];
+  const all = <E extends HTMLElement>(selector: string, from: ParentNode = document) => [
+    ...from.querySelectorAll<E>(selector),
+  ];
   const button = (name: string) => bar.querySelector<HTMLButtonElement>(`[data-do="${name}"]`);
   const words = bar.dataset;
   bar.hidden = false;
@@ -231,7 +233,8 @@ export function client(): void {
     type Place = { element: HTMLElement; text: string; folded: string; pairs: Set<string> };
     let places: Place[] | undefined;
     // NFKC may change the length, and a result must be cut from the text as it stands.
-    const fold = (text: string) => [...text].map((character) => character.normalize("NFKC").toLowerCase()[0] ?? "").join("");
+    const fold = (text: string) =>
+      [...text].map((character) => character.normalize("NFKC").toLowerCase()[0] ?? "").join("");
     const pairsOf = (text: string) => {
       const squeezed = text.replace(/\s+/g, "");
       const pairs = new Set<string>();
@@ -258,7 +261,8 @@ export function client(): void {
         .map((place) => {
           const whole = place.folded.indexOf(query);
           const one = query.length === 1;
-          const share = wanted.filter((pair) => (one ? place.folded.includes(pair) : place.pairs.has(pair))).length / wanted.length;
+          const share =
+            wanted.filter((pair) => (one ? place.folded.includes(pair) : place.pairs.has(pair))).length / wanted.length;
           return { place, whole, score: whole >= 0 ? 2 + 1 / (1 + place.text.length) : share };
         })
         .filter(({ score }) => score >= 0.6)
@@ -273,7 +277,11 @@ export function client(): void {
         if (whole >= 0) {
           const hit = document.createElement("mark");
           hit.textContent = place.text.slice(whole, whole + query.length);
-          go.append((from > 0 ? "…" : "") + place.text.slice(from, whole), hit, `${place.text.slice(whole + query.length, whole + 80)}`);
+          go.append(
+            (from > 0 ? "…" : "") + place.text.slice(from, whole),
+            hit,
+            `${place.text.slice(whole + query.length, whole + 80)}`,
+          );
         } else go.textContent = place.text.slice(0, 100);
         go.addEventListener("click", () => {
           dialog.close();
@@ -306,7 +314,14 @@ export function client(): void {
   function setUpKeys() {
     addEventListener("keydown", (event) => {
       const target = event.target as HTMLElement;
-      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || target.closest("input, textarea, dialog")) return;
+      if (
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey ||
+        event.isComposing ||
+        target.closest("input, textarea, dialog")
+      )
+        return;
       if (event.key === "j" || event.key === "k") step(event.key === "j" ? 1 : -1);
       else if (event.key === "o") {
         const panel = nearest("main > details.panel");

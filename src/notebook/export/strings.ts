@@ -32,8 +32,21 @@ export interface Strings {
     keys: string;
     /** What the script says; it reads these from the bar's data attributes. */
     said: Record<
-      | "auto" | "light" | "dark" | "expand" | "collapse" | "copy" | "copied" | "failed" | "link"
-      | "code" | "outputs" | "show" | "hide" | "nothing" | "found",
+      | "auto"
+      | "light"
+      | "dark"
+      | "expand"
+      | "collapse"
+      | "copy"
+      | "copied"
+      | "failed"
+      | "link"
+      | "code"
+      | "outputs"
+      | "show"
+      | "hide"
+      | "nothing"
+      | "found",
       string
     >;
   };
