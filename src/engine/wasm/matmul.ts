@@ -2,6 +2,7 @@ import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type Native, nativeFor } from "./native.js";
+import type { Chunk } from "./threads/work.js";
 
 /** Below this many rows of C, packing B costs more than multiplying by it. */
 const fewRows = 3;
@@ -67,16 +68,27 @@ export function batchMatMul(
     multiply(native, { ...product, rows: rows * count }, aAt, bAt, outAt);
     return out;
   }
+  const whole = (i: number) => ({
+    a: aAt + 4 * rows * depth * aIndex[i]!,
+    b: bAt + 4 * depth * columns * bIndex[i]!,
+    c: outAt + 4 * rows * columns * i,
+  });
   const aIndex = broadcastIndices(aBatch, batch);
   const bIndex = broadcastIndices(bBatch, batch);
+  if (native.pool && 2 * rows * columns * depth * count > worthSharing && rows > fewRows) {
+    // One list for the whole batch; each member in one piece when there are enough of them.
+    const pieces = Math.ceil(native.pool.threads / count);
+    const list: Chunk[] = [];
+    for (let i = 0; i < count; i++) {
+      const { a, b, c } = whole(i);
+      list.push(...chunks(product, a, b, c, pieces));
+    }
+    native.pool.run(list);
+    return out;
+  }
   for (let i = 0; i < count; i++) {
-    multiply(
-      native,
-      product,
-      aAt + 4 * rows * depth * aIndex[i]!,
-      bAt + 4 * depth * columns * bIndex[i]!,
-      outAt + 4 * rows * columns * i,
-    );
+    const { a, b, c } = whole(i);
+    multiply(native, product, a, b, c);
   }
   return out;
 }
@@ -111,6 +123,9 @@ export const fusedMatMulKernel: KernelFunc = ({ inputs, attrs, backend }) => {
   return result;
 };
 
+/** Floating-point operations below which waking a thread costs more than it saves. */
+const worthSharing = 4e6;
+
 function multiply(native: Native, product: Product, a: number, b: number, c: number): void {
   const { rows, columns, depth, aRowStride, aDepthStride, bDepthStride, bColumnStride } = product;
   if (rows <= fewRows && aDepthStride === 4) {
@@ -121,8 +136,11 @@ function multiply(native: Native, product: Product, a: number, b: number, c: num
     }
     return;
   }
-  // A narrow C would waste most of a wide tile.
-  const gemm = columns < 64 && (columns - 1) % 16 < 8 ? native.gemm8 : native.gemm16;
+  if (native.pool && 2 * rows * columns * depth > worthSharing) {
+    native.pool.run(chunks(product, a, b, c, native.pool.threads));
+    return;
+  }
+  const gemm = tileWidth(columns) === 8 ? native.gemm8 : native.gemm16;
   gemm(
     rows,
     columns,
@@ -137,6 +155,44 @@ function multiply(native: Native, product: Product, a: number, b: number, c: num
     4 * columns,
     native.scratch,
   );
+}
+
+/** A narrow C would waste most of a wide tile. */
+function tileWidth(columns: number): 8 | 16 {
+  return columns < 64 && (columns - 1) % 16 < 8 ? 8 : 16;
+}
+
+/**
+ * Cuts a product into a few pieces a thread. Columns are cut before rows: then no part of B is packed twice.
+ */
+function chunks(product: Product, a: number, b: number, c: number, threads: number): Chunk[] {
+  const { rows, columns, depth, aRowStride, aDepthStride, bDepthStride, bColumnStride } = product;
+  const width = tileWidth(columns);
+  const pieces = 4 * threads;
+  const [alongRows, alongColumns] =
+    columns >= rows
+      ? [rows, Math.max(128, 16 * Math.ceil(columns / pieces / 16))]
+      : [Math.max(64, 4 * Math.ceil(rows / pieces / 4)), columns];
+  const list: Chunk[] = [];
+  for (let row = 0; row < rows; row += alongRows) {
+    for (let column = 0; column < columns; column += alongColumns) {
+      list.push([
+        width,
+        Math.min(alongRows, rows - row),
+        Math.min(alongColumns, columns - column),
+        depth,
+        a + row * aRowStride,
+        aRowStride,
+        aDepthStride,
+        b + column * bColumnStride,
+        bDepthStride,
+        bColumnStride,
+        c + 4 * (row * columns + column),
+        4 * columns,
+      ]);
+    }
+  }
+  return list;
 }
 
 function lastTwo(shape: number[], transposed: boolean): [number, number] {

@@ -4,7 +4,9 @@ import { type Code, f32x4, ModuleBuilder } from "./assembler.js";
 import { defineGemm, type GemmFunction, gemmScratchBytes } from "./gemm.js";
 import { defineGemv, type GemvFunction } from "./gemv.js";
 import { defineReductions, type ReduceFunction } from "./reduce.js";
+import { Pool } from "./threads/pool.js";
 import { defineTranscendental, type UnaryFunction } from "./transcendental.js";
+import { type EmscriptenModule, WebAssembly } from "./webassembly.js";
 
 /** Our own WebAssembly functions, working in the memory of tfjs's backend: tensors are shared, nothing is copied. */
 export interface Native {
@@ -21,33 +23,17 @@ export interface Native {
   maxColumns: ReduceFunction;
   /** Address of `gemmScratchBytes` bytes. */
   scratch: number;
+  /** Threads that help with large products; absent when there is only one. */
+  pool?: Pool;
 }
-
-/** What we use of `WebAssembly`, which TypeScript declares for browsers only. */
-interface WebAssemblyApi {
-  Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
-  Instance: new (module: object, imports: { env: { memory: WasmMemory } }) => { exports: unknown };
-  validate(bytes: Uint8Array<ArrayBuffer>): boolean;
-}
-
-interface WasmMemory {
-  readonly buffer: ArrayBuffer | SharedArrayBuffer;
-}
-
-/** The parts of tfjs's Emscripten module that its declarations leave out. */
-interface EmscriptenModule {
-  asm: { memory: WasmMemory };
-  _malloc(bytes: number): number;
-}
-
-const { WebAssembly } = globalThis as unknown as { WebAssembly: WebAssemblyApi };
 
 const instances = new WeakMap<BackendWasm, Native>();
 
-export function nativeFor(backend: BackendWasm): Native {
+/** @param threads counts only when the backend is new, and above 1 only in a shared heap */
+export function nativeFor(backend: BackendWasm, threads = 1): Native {
   let native = instances.get(backend);
   if (!native) {
-    native = instantiate(backend);
+    native = instantiate(backend, threads);
     instances.set(backend, native);
   }
   return native;
@@ -58,13 +44,16 @@ export function usesFusedMultiplyAdd(): boolean {
   return relaxedSimd();
 }
 
-function instantiate(backend: BackendWasm): Native {
+function instantiate(backend: BackendWasm, threads: number): Native {
   const emscripten = backend.wasm as unknown as EmscriptenModule;
-  const { memory } = emscripten.asm;
-  const module = new WebAssembly.Module(kernelModule(relaxedSimd(), memory.buffer instanceof SharedArrayBuffer));
+  const memory = (emscripten.wasmMemory ?? emscripten.asm.memory)!;
+  const shared = memory.buffer instanceof SharedArrayBuffer;
+  const module = new WebAssembly.Module(kernelModule(relaxedSimd(), shared));
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const scratch = emscripten._malloc(gemmScratchBytes) >>> 0;
-  return { ...(exports as unknown as Omit<Native, "scratch">), scratch };
+  const functions = exports as Omit<Native, "scratch" | "pool">;
+  const scratch = Array.from({ length: shared ? threads : 1 }, () => emscripten._malloc(gemmScratchBytes) >>> 0);
+  const pool = scratch.length > 1 ? new Pool(module, memory, functions, scratch) : undefined;
+  return { ...functions, scratch: scratch[0]!, pool };
 }
 
 function kernelModule(fused: boolean, shared: boolean): Uint8Array<ArrayBuffer> {
