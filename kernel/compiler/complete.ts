@@ -35,11 +35,11 @@ export function complete(compiler: CellCompiler, code: string, cursor: number): 
     .filter(({ name, kind }) => kind !== ts.ScriptElementKind.warning && !/^__\w+__\d+$/.test(name))
     .map((entry) => ({ entry, rank: rank(entry.name, typed) }))
     .filter(({ rank }) => rank > 0);
-  // Names that begin as typed; anything that contains it only when there are none.
-  const best = ranked.some(({ rank }) => rank > 1) ? ranked.filter(({ rank }) => rank > 1) : ranked;
+  // Names that begin as typed, if there are any; else whatever is nearest.
+  const highest = Math.max(...ranked.map((candidate) => candidate.rank));
+  const best = ranked.filter((candidate) => candidate.rank === highest);
   best.sort(
     (a, b) =>
-      b.rank - a.rank ||
       compare(a.entry.sortText, b.entry.sortText) ||
       compare(a.entry.name.toLowerCase(), b.entry.name.toLowerCase()) ||
       compare(a.entry.name, b.entry.name),
