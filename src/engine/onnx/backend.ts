@@ -52,6 +52,7 @@ const CACHED_SESSIONS = 32;
 export class OnnxBackend extends tf.KernelBackend {
   readonly device: Device;
   settings: SessionSettings = defaultSettings;
+  disposed = false;
   /** Set while `jit` traces. */
   trace: TraceListener | undefined;
   private readonly entries = new tf.DataStorage<Entry>(this, tf.engine());
@@ -299,6 +300,7 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   override dispose(): void {
+    this.disposed = true;
     this.sessions.clear();
     void this.device.dispose();
   }

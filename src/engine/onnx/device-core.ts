@@ -27,7 +27,7 @@ interface LoadedSession {
 
 interface Buffer {
   data: HostArray;
-  /** The last view that a session read: most buffers are always read in one shape. */
+  /** The last view that a session read: most buffers are always read in one shape and as one type. */
   tensor?: OrtTensor;
   shape?: string;
 }
@@ -101,7 +101,7 @@ export class DeviceCore {
     const buffer = this.buffers.get(feed);
     if (!buffer) throw new Error(`onnx device: there is no buffer ${feed}`);
     if (buffer instanceof Error) throw buffer;
-    const key = shape.join();
+    const key = `${type}[${shape}]`;
     if (buffer.shape !== key) {
       buffer.tensor = new this.runtime.Tensor(type, buffer.data, shape);
       buffer.shape = key;

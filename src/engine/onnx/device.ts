@@ -72,7 +72,12 @@ export class Device {
     this.worker.on("error", (error) => this.stop(error as Error));
     this.worker.unref();
     this.syncPort.unref();
-    this.receiveSync();
+    try {
+      this.receiveSync();
+    } catch (error) {
+      void this.worker.terminate();
+      throw error;
+    }
   }
 
   /** Takes the array over: it is no longer usable here. */

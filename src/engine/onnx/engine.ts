@@ -1,12 +1,11 @@
-import { createRequire } from "node:module";
 import * as tf from "@tensorflow/tfjs";
 import { EngineUnavailableError } from "../errors.js";
 import type { Rung } from "../ladder.js";
 import type { Engine, EngineOptions } from "../types.js";
 import type { OnnxBackend } from "./backend.js";
 import { onnxJit } from "./jit.js";
-import { BACKEND_NAME } from "./register.js";
-import { defaultSettings } from "./runtime.js";
+import { BACKEND_NAME, sharedBackend } from "./register.js";
+import { defaultSettings, runtimeVersion } from "./runtime.js";
 
 /** ONNX Runtime through our own lazy backend: the default wherever its native library loads. */
 export const onnxRung: Rung = {
@@ -16,10 +15,9 @@ export const onnxRung: Rung = {
     const settings = { ...defaultSettings, ...definedOnly(options) };
     backend.configure(settings);
     await tf.setBackend(BACKEND_NAME);
-    const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
     return onnxEngine(
       backend,
-      `ONNX Runtime ${version} on ${settings.device === "cpu" ? "the CPU" : settings.device}, ` +
+      `ONNX Runtime ${runtimeVersion()} on ${settings.device === "cpu" ? "the CPU" : settings.device}, ` +
         `${settings.threads} thread${settings.threads === 1 ? "" : "s"}`,
     );
   },
@@ -27,10 +25,10 @@ export const onnxRung: Rung = {
 
 function findBackend(): OnnxBackend {
   try {
-    return tf.findBackend(BACKEND_NAME) as OnnxBackend;
+    return sharedBackend();
   } catch (error) {
     const [firstLine] = (error as Error).message.split("\n");
-    throw new EngineUnavailableError(`onnxruntime-node's native library does not load here (${firstLine})`);
+    throw new EngineUnavailableError(`ONNX Runtime could not be loaded: ${firstLine}`);
   }
 }
 

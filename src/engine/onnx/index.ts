@@ -4,8 +4,7 @@
  * Importing it registers the backend: `await tf.setBackend("onnx")` then works for any TensorFlow.js program.
  */
 import * as tf from "@tensorflow/tfjs";
-import { OnnxBackend } from "./backend.js";
-import { BACKEND_NAME, registerKernels } from "./register.js";
+import { BACKEND_NAME, registerKernels, sharedBackend } from "./register.js";
 
 export { OnnxBackend } from "./backend.js";
 export { OnnxRuntimeError } from "./device.js";
@@ -15,5 +14,5 @@ export { JitError } from "./errors.js";
 if (!tf.findBackendFactory(BACKEND_NAME)) {
   registerKernels();
   // Lower than the cpu backend's priority: importing it must not change which backend a program gets.
-  tf.registerBackend(BACKEND_NAME, () => new OnnxBackend(), 0);
+  tf.registerBackend(BACKEND_NAME, sharedBackend, 0);
 }

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { type CpuBackend, cpuBackend, type OnnxBackend } from "./backend.js";
+import { type CpuBackend, cpuBackend, OnnxBackend } from "./backend.js";
 import { kernels } from "./kernels/index.js";
 import type { Kernel } from "./kernels/kernel.js";
 import type { Value } from "./values.js";
@@ -15,6 +15,17 @@ export function registerKernels(): void {
     if (kernelName in kernels) continue;
     tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc: borrowed(kernelName, kernelFunc) });
   }
+}
+
+let shared: OnnxBackend | undefined;
+
+/**
+ * The one backend of this process, made when it is first asked for.
+ * @throws what its constructor throws; TensorFlow.js's own way to a backend would only log that
+ */
+export function sharedBackend(): OnnxBackend {
+  if (!shared || shared.disposed) shared = new OnnxBackend();
+  return shared;
 }
 
 type KernelCall = Parameters<tf.KernelFunc>[0];

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
 
 /** Type strings of onnxruntime-common. */
 export type OrtType = "float32" | "int32" | "int64" | "uint8" | "bool";
@@ -27,17 +28,44 @@ export interface OrtRuntime {
 /**
  * onnxruntime-node's native binding, whose `run` is synchronous. It is internal to the package, which is why package.json
  * pins one version.
- * @throws what `require` throws when the package or its native library cannot be loaded here
+ * @throws OnnxRuntimeMissingError when the package is not installed, or what `require` throws when its library does not load
  */
 export function loadRuntime(): OrtRuntime {
-  const require = createRequire(import.meta.url);
-  const { Tensor } = require("onnxruntime-node") as { Tensor: OrtRuntime["Tensor"] };
-  const { binding, initOrt } = require("onnxruntime-node/dist/binding.js") as {
+  const { require, path } = findPackage();
+  const { Tensor } = require(path) as { Tensor: OrtRuntime["Tensor"] };
+  const { binding, initOrt } = require(join(path, "dist/binding.js")) as {
     binding: { InferenceSession: OrtRuntime["Session"] };
     initOrt: () => void;
   };
   initOrt();
   return { Session: binding.InferenceSession, Tensor };
+}
+
+/** The version of onnxruntime-node. */
+export function runtimeVersion(): string {
+  const { require, path } = findPackage();
+  return (require(join(path, "package.json")) as { version: string }).version;
+}
+
+export class OnnxRuntimeMissingError extends Error {
+  override name = "OnnxRuntimeMissingError";
+}
+
+/** Where npm put it, or where our own scripts/postinstall.js did. */
+function findPackage(): { require: NodeJS.Require; path: string } {
+  const require = createRequire(import.meta.url);
+  const ownPackage = dirname(require.resolve("kaisetsu/package.json"));
+  for (const name of ["onnxruntime-node", join(ownPackage, "vendor/node_modules/onnxruntime-node")]) {
+    try {
+      return { require, path: dirname(require.resolve(`${name}/package.json`)) };
+    } catch {
+      // Not here; perhaps in the next place.
+    }
+  }
+  throw new OnnxRuntimeMissingError(
+    "onnxruntime-node is not installed: its own install step failed, or install scripts are off. " +
+      "Run `ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node@1.30.0`",
+  );
 }
 
 export interface SessionSettings {
