@@ -51,7 +51,7 @@ export interface Llama3Scaling {
   original_max_position_embeddings: number;
 }
 
-const SUPPORTED = ["gemma2"];
+const SUPPORTED = ["gemma2", "gemma3_text", "llama", "qwen3"];
 
 /**
  * Reads a `config.json` (transformers 4 or 5 keys).

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { type Architecture, architectureOf, parameterShapes } from "./architecture.js";
 import type { BitsAndBytesConfig } from "./bits-and-bytes.js";
 import type { Weights } from "./decoder.js";
-import { checkParameters, DecoderModel } from "./decoder-model.js";
+import { checkParameters, DecoderModel, type Head } from "./decoder-model.js";
 import type { FloatDtype } from "./dtype.js";
 import { ModelError } from "./errors.js";
 import type { FourBitMatrix } from "./four-bit-linear.js";
@@ -79,6 +79,17 @@ export class PreTrainedModel extends DecoderModel {
     return this.quantized.get(name)?.dequantize() ?? tf.clone(this.tensors.get(name)!);
   }
 
+  /**
+   * A copy for an adapter to train (`modules_to_save`, `bias`). For a tied head, `lm_head.weight` is the embedding.
+   * @throws ModelError for a weight in 4 bit
+   */
+  trainableCopy(name: string): Tensor {
+    if (this.quantized.has(name)) {
+      throw new ModelError(`${name} is in 4 bit and cannot train: name it in llm_int8_skip_modules to keep it whole`);
+    }
+    return tf.clone(this.tensors.get(name) ?? this.head({}).weight);
+  }
+
   /** Replaces parameters, also of a frozen model (`mergeAndUnload` does). Takes ownership. */
   replaceParameters(values: NamedTensors): void {
     checkParameters(values, parameterShapes(this.arch));
@@ -115,21 +126,22 @@ export class PreTrainedModel extends DecoderModel {
   }
 
   bind(params: NamedTensors): Weights {
-    const get = (name: string) => params[name] ?? this.tensors.get(name)!;
+    const get = (name: string) => params[name] ?? this.tensors.get(name) ?? this.quantized.get(name)?.dequantize();
     return {
       get,
-      linear: (name, x) => {
-        const packed = this.quantized.get(`${name}.weight`);
-        const y: Tensor2D = packed ? packed.linear(x) : tf.matMul(x, get(`${name}.weight`) as Tensor2D, false, true);
-        const bias = get(`${name}.bias`);
-        return bias ? tf.add(y, bias) : y;
+      linear: (name, x, bias = true) => {
+        const key = `${name}.weight`;
+        const packed = key in params ? undefined : this.quantized.get(key);
+        const y: Tensor2D = packed ? packed.linear(x) : tf.matMul(x, get(key) as Tensor2D, false, true);
+        const offset = bias ? get(`${name}.bias`) : undefined;
+        return offset ? tf.add(y, offset) : y;
       },
     };
   }
 
-  head(params: NamedTensors) {
+  head(params: NamedTensors): Head {
     const name = this.arch.tiedHead ? "model.embed_tokens.weight" : "lm_head.weight";
-    return { name, trains: name in params };
+    return { weight: (params[name] ?? this.tensors.get(name)) as Tensor2D, trains: name in params };
   }
 
   /** Writes `config.json`, `generation_config.json` and the weights, in one file or in shards with an index. */

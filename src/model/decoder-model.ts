@@ -1,7 +1,7 @@
 import type { Scalar, Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import type { Architecture } from "./architecture.js";
-import { type HeadOptions, linearArgmax, linearCrossEntropySum, linearLogits } from "./cross-entropy.js";
+import { linearArgmax, linearCrossEntropySum, linearLogits } from "./cross-entropy.js";
 import { hiddenStates, type Weights } from "./decoder.js";
 import type { FloatDtype } from "./dtype.js";
 import { listed, ModelError } from "./errors.js";
@@ -15,6 +15,13 @@ import type {
   NamedTensors,
   StepOptions,
 } from "./types.js";
+
+export interface Head {
+  /** `[vocab, hidden]` */
+  weight: Tensor2D;
+  /** Whether it is among the trainable parameters. */
+  trains: boolean;
+}
 
 /** Everything that a base model and an adapted one have in common: the computation. They differ in `bind`. */
 export abstract class DecoderModel implements CausalLM {
@@ -32,8 +39,8 @@ export abstract class DecoderModel implements CausalLM {
   abstract savePretrained(dir: string): Promise<void>;
   /** How a pass reads its weights: `params` first, then what is frozen. */
   abstract bind(params: NamedTensors, options?: StepOptions): Weights;
-  /** State dict name of the head's weight and whether it is among `params`. */
-  abstract head(params: NamedTensors): { name: string; trains: boolean };
+  /** The output head: a weight of its own, or the token embeddings. */
+  abstract head(params: NamedTensors): Head;
 
   private generator: Generator | undefined;
 
@@ -41,7 +48,7 @@ export abstract class DecoderModel implements CausalLM {
     const [batch, seq] = inputs.input_ids.shape;
     return tf.tidy(() => {
       const hidden = this.hidden(params, inputs, options);
-      const logits = linearLogits(hidden, this.headWeight(params), this.arch.finalSoftcap);
+      const logits = linearLogits(hidden, this.head(params).weight, this.arch.finalSoftcap);
       return tf.reshape(logits, [batch, seq, this.arch.vocabSize]);
     });
   }
@@ -49,17 +56,18 @@ export abstract class DecoderModel implements CausalLM {
   lossSum(params: NamedTensors, inputs: ModelInputs, options: StepOptions = {}): Scalar {
     return tf.tidy(() => {
       const hidden = this.hidden(params, inputs, options);
+      const { weight, trains } = this.head(params);
       const { label_smoothing_factor } = options;
-      const head: HeadOptions = { ...this.headOptions(params), label_smoothing_factor };
-      return linearCrossEntropySum(hidden, this.headWeight(params), shiftedLabels(inputs), head);
+      const head = { softcap: this.arch.finalSoftcap, trains, label_smoothing_factor };
+      return linearCrossEntropySum(hidden, weight, shiftedLabels(inputs), head);
     });
   }
 
   evaluate(params: NamedTensors, inputs: ModelInputs): { loss_sum: Scalar; predictions: Tensor2D } {
     return tf.tidy(() => {
       const hidden = this.hidden(params, inputs);
-      const labels = shiftedLabels(inputs);
-      const best = linearArgmax(hidden, this.headWeight(params), labels, this.headOptions(params));
+      const { weight, trains } = this.head(params);
+      const best = linearArgmax(hidden, weight, shiftedLabels(inputs), { softcap: this.arch.finalSoftcap, trains });
       return { loss_sum: best.loss_sum, predictions: tf.reshape(best.predictions, inputs.input_ids.shape) };
     });
   }
@@ -91,14 +99,6 @@ export abstract class DecoderModel implements CausalLM {
   protected forgetTraces(): void {
     this.generator?.dispose();
     this.generator = undefined;
-  }
-
-  headWeight(params: NamedTensors): Tensor2D {
-    return this.bind(params).get(this.head(params).name) as Tensor2D;
-  }
-
-  private headOptions(params: NamedTensors): HeadOptions {
-    return { softcap: this.arch.finalSoftcap, trains: this.head(params).trains };
   }
 
   private hidden(params: NamedTensors, inputs: ModelInputs, options: StepOptions = {}): Tensor2D {

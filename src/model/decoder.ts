@@ -9,10 +9,10 @@ import type { ModelInputs, NamedTensors, StepOptions } from "./types.js";
 
 /** How the decoder reaches its parameters: plain, 4-bit or with an adapter, it cannot tell. */
 export interface Weights {
-  /** An embedding, norm or head weight, by state dict name. */
-  get(name: string): Tensor;
-  /** `x · Wᵀ (+ bias)` of the linear module `name` (no `.weight`); `x`: `[tokens, in]`. */
-  linear(name: string, x: Tensor2D): Tensor2D;
+  /** A parameter by state dict name, in float32; undefined if the model has none of that name. */
+  get(name: string): Tensor | undefined;
+  /** `x · Wᵀ` of the linear module `name` (no `.weight`), plus its bias if it has one; `x`: `[tokens, in]`. */
+  linear(name: string, x: Tensor2D, bias?: boolean): Tensor2D;
 }
 
 /** Makes `Weights` that read `params` and, for everything else, frozen tensors. */
@@ -99,7 +99,7 @@ function layer(arch: Architecture, weights: Weights, i: number, x: Tensor2D, pas
 }
 
 function norm<T extends Tensor>(arch: Architecture, weights: Weights, name: string, x: T): T {
-  const weight = weights.get(`${name}.weight`);
+  const weight = weights.get(`${name}.weight`)!;
   return tf.mul(rmsNormalize(x, arch.normEps), arch.normOffset ? tf.add(weight, 1) : weight);
 }
 

@@ -182,7 +182,7 @@ export class Generator {
     const x = embed(model.arch, model.bind(params), inputs.input_ids as Tensor2D);
     const hidden = runLayers(model.arch, (own) => model.bind(own), params, x, pass);
     const row: Tensor2D = last ? tf.gather(hidden, last) : hidden;
-    return tf.reshape(linearLogits(row, model.headWeight(params), model.arch.finalSoftcap), [-1]);
+    return tf.reshape(linearLogits(row, model.head(params).weight, model.arch.finalSoftcap), [-1]);
   }
 }
 

@@ -1,9 +1,10 @@
-import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
+import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { randomNormal } from "../data/random.js";
 import { TorchGenerator } from "../data/torch-random.js";
 import type { Weights } from "./decoder.js";
 import type { LoraConfigFields } from "./lora-config.js";
+import { custom } from "./ops.js";
 import type { Target } from "./target-modules.js";
 import type { NamedTensors } from "./types.js";
 
@@ -13,14 +14,22 @@ export interface Adapter extends Target {
   out: number;
 }
 
-/** Names of an adapter's tensors, as in `adapter_model.safetensors`. */
-export function adapterNames({ module }: Target): { A: string; B: string } {
+/** Names of an adapter's tensors, as in `adapter_model.safetensors`; the magnitude is DoRA's. */
+export function adapterNames({ module }: Target): { A: string; B: string; magnitude: string } {
   const prefix = `base_model.model.${module}`;
-  return { A: `${prefix}.lora_A.weight`, B: `${prefix}.lora_B.weight` };
+  return {
+    A: `${prefix}.lora_A.weight`,
+    B: `${prefix}.lora_B.weight`,
+    magnitude: `${prefix}.lora_magnitude_vector`,
+  };
 }
 
+export const dropoutName = (module: string): string => `${module}.lora_dropout`;
+
 /**
- * `weights` with adapters: `y = W x + s · B(A(drop(x)))`.
+ * `weights` with adapters: `y = W x + s · B(A(drop(x)))` (Hu et al. 2021). With a magnitude vector m in `params` it is
+ * DoRA (Liu et al. 2024): the sum `W + s·BA` is scaled row by row to length m.
+ *
  * @param masks dropout masks by module name; absent: no dropout
  */
 export function withAdapters(
@@ -31,33 +40,77 @@ export function withAdapters(
 ): Weights {
   return {
     get: weights.get,
-    linear(name, x) {
-      const base = weights.linear(name, x);
+    linear(name, x, bias = true) {
       const adapter = adapters.get(name);
-      if (!adapter) return base;
-      const { A, B } = adapterNames(adapter);
+      if (!adapter) return weights.linear(name, x, bias);
+      const { A, B, magnitude } = adapterNames(adapter);
       const mask = masks?.[dropoutName(name)];
       const dropped: Tensor2D = mask ? tf.mul(x, tf.reshape(mask, x.shape)) : x;
       // The scale goes onto the narrow product.
-      const low = tf.mul(tf.matMul(dropped, params[A] as Tensor2D, false, true), adapter.scaling) as Tensor2D;
-      return tf.add(base, tf.matMul(low, params[B] as Tensor2D, false, true));
+      const low: Tensor2D = tf.mul(tf.matMul(dropped, params[A] as Tensor2D, false, true), adapter.scaling);
+      const update: Tensor2D = tf.matMul(low, params[B] as Tensor2D, false, true);
+      if (!params[magnitude]) return tf.add(weights.linear(name, x, bias), update);
+
+      const scale = rowScale(params[magnitude], () => sumOf(weights, adapter, params));
+      const product = weights.linear(name, x, false);
+      const turned = mask ? weights.linear(name, dropped, false) : product;
+      const change = tf.add(tf.mul(tf.sub(scale, 1), turned), tf.mul(scale, update));
+      const offset = bias ? weights.get(`${name}.bias`) : undefined;
+      const base = offset ? tf.add(product, offset) : product;
+      return tf.add(base, change);
     },
   };
 }
 
-export const dropoutName = (module: string): string => `${module}.lora_dropout`;
+/** DoRA's `m / ‖W + s·BA‖` by row. As in the paper (4.3), no gradient goes through the norm. */
+function rowScale(magnitude: Tensor, sum: () => Tensor2D): Tensor1D {
+  return custom([magnitude], ([m], save) => {
+    const norm = tf.norm(sum(), "euclidean", 1);
+    save([norm]);
+    return { value: tf.div(m!, norm), gradFunc: (dy, [norm]) => [tf.div(dy, norm!)] };
+  }) as Tensor1D;
+}
+
+/** `W + s · B · A`, `[out, in]`. */
+function sumOf(weights: Weights, adapter: Adapter, params: NamedTensors): Tensor2D {
+  const { A, B } = adapterNames(adapter);
+  const delta = tf.matMul(params[B] as Tensor2D, params[A] as Tensor2D);
+  return tf.add(weights.get(`${adapter.module}.weight`)!, tf.mul(delta, adapter.scaling));
+}
+
+/** The one matrix that computes what the module and its adapter compute together. */
+export function mergedWeight(weights: Weights, adapter: Adapter, params: NamedTensors): Tensor2D {
+  return tf.tidy(() => {
+    const sum = sumOf(weights, adapter, params);
+    const magnitude = params[adapterNames(adapter).magnitude];
+    return magnitude
+      ? tf.mul(
+          sum,
+          tf.expandDims(
+            rowScale(magnitude, () => sum),
+            1,
+          ),
+        )
+      : sum;
+  });
+}
 
 /**
  * First values as PEFT gives them after `torch.manual_seed(seed)`: A uniform in ±1/√in (or normal with 1/r), B zero,
- * so that the adapted model starts equal to its base.
+ * magnitudes the lengths of the rows, so that the adapted model starts equal to its base.
  */
-export function initialAdapters(adapters: Iterable<Adapter>, config: LoraConfigFields, seed: number): NamedTensors {
+export function initialAdapters(
+  weights: Weights,
+  adapters: Iterable<Adapter>,
+  config: Readonly<LoraConfigFields>,
+  seed: number,
+): NamedTensors {
   const random = new TorchGenerator(seed);
   // nn.Linear's default values, kaiming_uniform(a = √5).
   const linear = (fanIn: number, size: number) => random.uniform(size, -Math.sqrt(1 / fanIn), Math.sqrt(1 / fanIn));
   const values: NamedTensors = {};
   for (const adapter of adapters) {
-    const { A, B } = adapterNames(adapter);
+    const { A, B, magnitude } = adapterNames(adapter);
     const { r, in: input, out } = adapter;
     // PEFT makes two nn.Linear, which draw their default values, and only then draws A again and clears B.
     let a = linear(input, r * input);
@@ -66,15 +119,7 @@ export function initialAdapters(adapters: Iterable<Adapter>, config: LoraConfigF
     if (config.init_lora_weights === "gaussian") a = randomNormal({ seed, name: A }, r * input, 0, 1 / r);
     values[A] = tf.tensor2d(a, [r, input]);
     values[B] = config.init_lora_weights === false ? tf.tensor2d(b, [out, r]) : tf.zeros([out, r]);
+    if (config.use_dora) values[magnitude] = tf.tidy(() => tf.norm(sumOf(weights, adapter, values), "euclidean", 1));
   }
   return values;
-}
-
-/** `W + s · B · A`, `[out, in]`. */
-export function mergedWeight(weight: Tensor, adapter: Adapter, params: NamedTensors): Tensor {
-  const { A, B } = adapterNames(adapter);
-  return tf.tidy(() => {
-    const delta = tf.matMul(params[B] as Tensor2D, params[A] as Tensor2D);
-    return tf.add(weight, tf.mul(delta, adapter.scaling));
-  });
 }

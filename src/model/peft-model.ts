@@ -1,13 +1,16 @@
+import type { Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
-import { type Architecture, linearModules, parameterShapes } from "./architecture.js";
+import { type AdapterLayout, adapterLayout } from "./adapter-layout.js";
+import { type Architecture, linearModules } from "./architecture.js";
 import type { PreTrainedModel } from "./base-model.js";
 import type { Weights } from "./decoder.js";
-import { checkParameters, DecoderModel } from "./decoder-model.js";
+import { checkParameters, DecoderModel, type Head } from "./decoder-model.js";
 import type { FloatDtype } from "./dtype.js";
-import { type Adapter, adapterNames, dropoutName, initialAdapters, mergedWeight, withAdapters } from "./lora.js";
+import { ModelError } from "./errors.js";
+import { dropoutName, initialAdapters, mergedWeight, withAdapters } from "./lora.js";
 import type { LoraConfig } from "./lora-config.js";
 import { readAdapter, saveAdapter } from "./peft-files.js";
-import { DEFAULT_TARGETS, findTargets } from "./target-modules.js";
+import { DEFAULT_TARGETS } from "./target-modules.js";
 import type { DropoutMask, ModelConfig, NamedTensors, StepOptions } from "./types.js";
 
 /**
@@ -16,7 +19,7 @@ import type { DropoutMask, ModelConfig, NamedTensors, StepOptions } from "./type
  */
 export class PeftModel extends DecoderModel {
   readonly peft_config: LoraConfig;
-  private readonly adapters: ReadonlyMap<string, Adapter>;
+  private readonly layout: AdapterLayout;
   private params: NamedTensors;
 
   /** @param params the adapter's tensors; the model owns them from now on */
@@ -29,8 +32,8 @@ export class PeftModel extends DecoderModel {
     base.requiresGrad(false);
     const base_model_name_or_path = config.fields.base_model_name_or_path ?? base.name_or_path;
     this.peft_config = config.with({ base_model_name_or_path, target_modules: plainTargets(config, base.arch) });
-    this.adapters = new Map(adaptersOf(base.arch, config).map((adapter) => [adapter.module, adapter]));
-    this.params = params;
+    this.layout = adapterLayout(base.arch, config.fields);
+    this.params = Object.fromEntries([...this.layout.tensors.keys()].map((name) => [name, params[name]!]));
     for (const tensor of Object.values(params)) tf.keep(tensor);
   }
 
@@ -40,7 +43,7 @@ export class PeftModel extends DecoderModel {
    * @throws PretrainedFilesError when a file is missing, or names of the adapter's tensors are missing or unexpected
    */
   static async fromPretrained(base: PreTrainedModel, dir: string): Promise<PeftModel> {
-    const { config, tensors } = await readAdapter(dir, (config) => adapterShapes(base.arch, config));
+    const { config, tensors } = await readAdapter(dir, (config) => shapesOf(adapterLayout(base.arch, config.fields)));
     return new PeftModel(base, config, tensors);
   }
 
@@ -65,7 +68,7 @@ export class PeftModel extends DecoderModel {
   }
 
   setTrainableParameters(values: NamedTensors): void {
-    checkParameters(values, new Map(Object.entries(this.params).map(([name, { shape }]) => [name, shape])));
+    checkParameters(values, shapesOf(this.layout));
     for (const [name, tensor] of Object.entries(values)) {
       const old = this.params[name]!;
       if (old === tensor) continue;
@@ -76,8 +79,14 @@ export class PeftModel extends DecoderModel {
 
   parameterCounts() {
     const { total, embedding } = this.base.parameterCounts();
-    const trainable = Object.values(this.params).reduce((sum, tensor) => sum + tensor.size, 0);
-    return { trainable, total: total + trainable, embedding };
+    let trainable = 0;
+    let added = 0;
+    for (const { shape, replaces, copy } of this.layout.tensors.values()) {
+      const size = shape.reduce((a, b) => a * b, 1);
+      trainable += size;
+      if (copy || !replaces) added += size;
+    }
+    return { trainable, total: total + added, embedding };
   }
 
   /** PEFT's line, such as `trainable params: 6,389,760 || all params: 2,620,731,648 || trainable%: 0.2438`. */
@@ -91,7 +100,7 @@ export class PeftModel extends DecoderModel {
   dropoutMasks(batch: number, seq: number): DropoutMask[] {
     const rate = this.peft_config.lora_dropout;
     if (rate === 0) return [];
-    return [...this.adapters.values()].map((adapter) => ({
+    return [...this.layout.adapters.values()].map((adapter) => ({
       name: dropoutName(adapter.module),
       shape: [batch, seq, adapter.in],
       rate,
@@ -99,11 +108,14 @@ export class PeftModel extends DecoderModel {
   }
 
   bind(params: NamedTensors, options: StepOptions = {}): Weights {
-    return withAdapters(this.base.bind({}), this.adapters, params, options.dropout);
+    const own: NamedTensors = {};
+    for (const [name, { replaces }] of this.layout.tensors) if (replaces) own[replaces] = params[name]!;
+    return withAdapters(this.base.bind(own), this.layout.adapters, params, options.dropout);
   }
 
-  head(): { name: string; trains: boolean } {
-    return { ...this.base.head({}), trains: false };
+  head(params: NamedTensors): Head {
+    const own = params["base_model.model.lm_head.weight"] as Tensor2D | undefined;
+    return own ? { weight: own, trains: true } : this.base.head({});
   }
 
   /**
@@ -112,16 +124,23 @@ export class PeftModel extends DecoderModel {
    * unquantised model.
    */
   mergeAndUnload(): PreTrainedModel {
+    const copies = [...this.layout.tensors].filter(([, { copy }]) => copy);
+    if (this.arch.tiedHead && copies.some(([, { replaces }]) => /^(lm_head|model\.embed_tokens)\./.test(replaces!))) {
+      throw new ModelError(
+        "an adapter that trains embed_tokens or lm_head of a model with tied embeddings cannot be merged into it",
+      );
+    }
     this.forgetTraces();
     if (this.base.quantization_config) {
       console.warn("merging into a 4-bit base rounds the adapter's changes to 4 bit; merge into the unquantised model");
     }
-    for (const adapter of this.adapters.values()) {
-      const name = `${adapter.module}.weight`;
-      const weight = this.base.materialize(name);
-      const merged = mergedWeight(weight, adapter, this.params);
-      weight.dispose();
-      this.base.replaceParameters({ [name]: merged });
+    const weights = this.base.bind({});
+    for (const adapter of this.layout.adapters.values()) {
+      const merged = tf.tidy(() => mergedWeight(weights, adapter, this.params));
+      this.base.replaceParameters({ [`${adapter.module}.weight`]: merged });
+    }
+    for (const [name, { replaces }] of this.layout.tensors) {
+      if (replaces) this.base.replaceParameters({ [replaces]: tf.clone(this.params[name]!) });
     }
     this.disposeAdapter();
     return this.base;
@@ -149,37 +168,18 @@ export class PeftModel extends DecoderModel {
  * @param options.seed the first values are those that PEFT draws after `torch.manual_seed(seed)`; default 42
  */
 export function getPeftModel(model: PreTrainedModel, config: LoraConfig, { seed = 42 } = {}): PeftModel {
-  const adapters = adaptersOf(model.arch, config);
-  return new PeftModel(model, config, initialAdapters(adapters, config.fields, seed));
+  const { adapters, tensors } = adapterLayout(model.arch, config.fields);
+  const values = initialAdapters(model.bind({}), adapters.values(), config.fields, seed);
+  for (const [name, { replaces }] of tensors) if (replaces) values[name] = model.trainableCopy(replaces);
+  return new PeftModel(model, config, values);
 }
 
-function adaptersOf(arch: Architecture, config: LoraConfig): Adapter[] {
-  const shapes = parameterShapes(arch);
-  const linear = linearModules(arch);
-  const others = [...shapes.keys()]
-    .filter((name) => name.endsWith(".weight"))
-    .map((name) => name.slice(0, -".weight".length))
-    .filter((name) => !linear.includes(name));
-  if (arch.tiedHead) others.push("lm_head");
-  return findTargets(config.fields, linear, others).map((target) => {
-    const [out, input] = shapes.get(`${target.module}.weight`) as [number, number];
-    return { ...target, in: input, out };
-  });
-}
+const shapesOf = ({ tensors }: AdapterLayout): Map<string, number[]> =>
+  new Map([...tensors].map(([name, { shape }]) => [name, shape]));
 
 /** "all-linear" and the default, spelled out, as PEFT stores them. */
 function plainTargets({ target_modules }: LoraConfig, arch: Architecture): string[] | string {
   if (target_modules === null) return DEFAULT_TARGETS;
   if (typeof target_modules !== "string" || target_modules.toLowerCase() !== "all-linear") return target_modules;
   return [...new Set(linearModules(arch).map((name) => name.split(".").at(-1)!))].sort();
-}
-
-function adapterShapes(arch: Architecture, config: LoraConfig): Map<string, number[]> {
-  const shapes = new Map<string, number[]>();
-  for (const adapter of adaptersOf(arch, config)) {
-    const { A, B } = adapterNames(adapter);
-    shapes.set(A, [adapter.r, adapter.in]);
-    shapes.set(B, [adapter.out, adapter.r]);
-  }
-  return shapes;
 }
