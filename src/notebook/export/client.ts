@@ -282,7 +282,13 @@ export function client(): void {
             hit,
             `${place.text.slice(whole + query.length, whole + 80)}`,
           );
-        } else go.textContent = place.text.slice(0, 100);
+        } else {
+          const near = Math.max(
+            0,
+            Math.min(...wanted.map((pair) => place.folded.indexOf(pair)).filter((at) => at >= 0)) - 20,
+          );
+          go.textContent = (near > 0 ? "…" : "") + place.text.slice(near, near + 100);
+        }
         go.addEventListener("click", () => {
           dialog.close();
           reveal(place.element);

@@ -89,11 +89,16 @@ function unwrapSemantics(body: HTMLElement): void {
 /** A table wider than a phone scrolls inside its own frame, which the keyboard must be able to reach. */
 function frameTables(body: HTMLElement, { document, strings }: PrepareOptions): void {
   for (const table of body.querySelectorAll("table")) {
+    for (const head of table.querySelectorAll("th")) {
+      // pandas leaves the corner of its tables empty, but a heading that says nothing is none.
+      if (head.childNodes.length === 0)
+        head.replaceWith(Object.assign(document.createElement("td"), { colSpan: head.colSpan }));
+    }
     if (table.parentElement?.closest("table")) continue;
     const frame = document.createElement("div");
     frame.className = "table";
     frame.setAttribute("tabindex", "0");
-    frame.setAttribute("role", "region");
+    frame.setAttribute("role", "group");
     frame.setAttribute("aria-label", table.querySelector("caption")?.textContent?.trim() || strings.table);
     table.replaceWith(frame);
     frame.append(table);

@@ -114,7 +114,7 @@ function addHooks(purify: DOMPurify): void {
     } else if (attrName === "tabindex") {
       if (attrValue !== "0") data.keepAttr = false;
     } else if (attrName === "role" || attrName === "type") {
-      if (!/^(?:img|region|math|none|1|a|A|i|I|disc|circle|square|(?:audio|video)\/[\w.+-]+)$/.test(attrValue))
+      if (!/^(?:img|group|math|none|1|a|A|i|I|disc|circle|square|(?:audio|video)\/[\w.+-]+)$/.test(attrValue))
         data.keepAttr = false;
     }
   });

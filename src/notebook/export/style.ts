@@ -96,6 +96,7 @@ mark { background: var(--mark); color: inherit; }
 .folder[aria-expanded="false"]::after { content: attr(title); font-size: .8rem; margin-left: 1.2rem; position: relative; top: -.75rem; white-space: nowrap; }
 @media (max-width: 55rem) { .folder[aria-expanded="true"] { display: none; } }
 @media (max-width: 40rem) { .bar { padding: .35rem .6rem; } .bar-title { display: none; } .bar .theme { margin-left: auto; } }
+@media (max-width: 24rem) { .bar { gap: .25rem; padding: .35rem .4rem; font-size: .8125rem; } .bar button, .menu > summary { padding: .3rem .5rem; } [data-do="search"] span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } }
 
 h1, h2, h3, h4, h5, h6 { line-height: 1.4; margin: 2em 0 .6em; text-wrap: balance; }
 :is(h1, h2, h3, h4, h5, h6, summary):lang(ja) { word-break: auto-phrase; }
