@@ -23,8 +23,7 @@ export interface CompiledCell {
 export class CellCompiler {
   readonly service: CellService;
   readonly declarations = new Declarations();
-  /** Modules imported so far. They stay in front of every cell, so that the set of files seldom changes. */
-  private readonly pending = new Map<number, Declaration[]>();
+  private readonly pending = new Map<number, { declared: Declaration[]; modules: string[] }>();
 
   constructor(cwd: string) {
     this.service = createCellService(cwd);
@@ -35,7 +34,7 @@ export class CellCompiler {
     const parsed = ts.createSourceFile("cell.ts", code, ts.ScriptTarget.Latest, true);
     const names = namesOf(parsed);
     const earlier = [...mentionedIn(parsed)].filter((name) => this.declarations.has(name) && !names.all.has(name));
-    const prefix = `${this.declarations.render(earlier, names.all)}`;
+    const prefix = this.declarations.render(earlier, names.all);
     const exported = [...names.all].filter((name) => !names.exported.has(name));
     const text = `${prefix}${code}\nexport { ${exported.join(", ")} };\n`;
     const { service, cellFile } = this.service;
@@ -69,7 +68,10 @@ export class CellCompiler {
       { before: [transform.transformer] },
     );
     const values = new Set([...names.values.keys(), ...transform.imported.keys()]);
-    this.pending.set(id, splitDeclarations(output.dts, this.declarations, values));
+    this.pending.set(id, {
+      declared: splitDeclarations(output.dts, this.declarations, values),
+      modules: names.imports.map(({ moduleSpecifier }) => (moduleSpecifier as ts.StringLiteral).text),
+    });
     return {
       js: wrap(output.js, names.values, transform.imports, transform.imported),
       map: output.map,
@@ -82,10 +84,12 @@ export class CellCompiler {
 
   /** The cell has run; of its values, `live` were reached before it ended. */
   commit(id: number, live: string[] | "all"): void {
-    const declared = this.pending.get(id) ?? [];
+    const { declared, modules } = this.pending.get(id) ?? { declared: [], modules: [] };
     this.pending.delete(id);
+    for (const module of modules) this.declarations.addModule(module);
     const alive = new Set(live);
     this.declarations.add(declared.filter(({ name, hasValue }) => live === "all" || !hasValue || alive.has(name)));
+    this.service.setModules(this.declarations.modulesText());
   }
 }
 

@@ -32,7 +32,7 @@ export function complete(compiler: CellCompiler, code: string, cursor: number): 
     includeCompletionsForModuleExports: false,
   });
   const ranked = (found?.entries ?? [])
-    .filter(({ name, kind }) => kind !== ts.ScriptElementKind.warning && !/^__\w+__\d+$/.test(name))
+    .filter(({ name, kind }) => kind !== ts.ScriptElementKind.warning && !isOurs(name))
     .map((entry) => ({ entry, rank: rank(entry.name, typed) }))
     .filter(({ rank }) => rank > 0);
   // Names that begin as typed, if there are any; else whatever is nearest.
@@ -52,6 +52,11 @@ export function complete(compiler: CellCompiler, code: string, cursor: number): 
       : end,
     types: best.map(({ entry }) => ({ text: entry.name, type: kindOf(entry.kind), start, end })),
   };
+}
+
+/** Our names of modules, and the names of declarations that are hidden. */
+function isOurs(name: string): boolean {
+  return /^\$m\d+d?$/.test(name) || /__\d+$/.test(name);
 }
 
 /** 3: begins as typed; 2: but for upper and lower case; 1: contains it; 0: no match. */

@@ -6,16 +6,44 @@ import ts from "typescript";
  */
 export interface Declaration {
   name: string;
-  /** Statement texts; `\0` marks the places of names, its own and those of `refs`, in order of `slots`. */
+  /** What stands between and around the slots. */
   pieces: string[];
-  /** Which declaration stands between `pieces[i]` and `pieces[i + 1]`. */
-  slots: Declaration[];
+  /** Between `pieces[i]` and `pieces[i + 1]`: a name, its own or one that it mentions, or a module's. */
+  slots: (Declaration | ModuleName)[];
   /** False for interfaces, type aliases, ambient declarations: nothing to read at run time. */
   hasValue: boolean;
 }
 
+/** The file in the cell's folder that has the text of `modulesText`. */
+export const MODULES = "[modules]";
+
+interface ModuleName {
+  module: string;
+}
+
 export class Declarations {
   private readonly byName = new Map<string, Declaration>();
+  private readonly modules = new Map<string, number>();
+
+  /**
+   * A module that re-exports every module that any cell imported, under names of our own. The compiler's set of files
+   * stays the same from cell to cell that way: building it anew costs more than checking a cell.
+   */
+  modulesText(): string {
+    const lines = [...this.modules].map(([module, i]) => {
+      const from = `from ${JSON.stringify(module)};\n`;
+      return `export * as $m${i} ${from}export { default as $m${i}d } ${from}`;
+    });
+    return `${lines.join("")}export {};\n`;
+  }
+
+  addModule(module: string): void {
+    if (!this.modules.has(module)) this.modules.set(module, this.modules.size);
+  }
+
+  moduleAt(index: number): string | undefined {
+    return [...this.modules.keys()][index];
+  }
 
   names(): Iterable<string> {
     return this.byName.keys();
@@ -38,7 +66,7 @@ export class Declarations {
     const visit = (declaration: Declaration): void => {
       if (wanted.has(declaration)) return;
       wanted.add(declaration);
-      declaration.slots.forEach(visit);
+      for (const slot of declaration.slots) if (!("module" in slot)) visit(slot);
     };
     for (const name of names) {
       const declaration = this.byName.get(name);
@@ -50,14 +78,23 @@ export class Declarations {
       const current = this.byName.get(declaration.name) === declaration && !taken.has(declaration.name);
       labels.set(declaration, current ? declaration.name : `${declaration.name}__${++hidden}`);
     }
-    return [...wanted]
-      .map(({ pieces, slots }) => pieces.map((piece, i) => piece + (slots[i] ? labels.get(slots[i]) : "")).join(""))
+    const label = (slot: Declaration | ModuleName | undefined): string => {
+      if (!slot) return "";
+      return "module" in slot ? `$m${this.modules.get(slot.module)}` : labels.get(slot)!;
+    };
+    const text = [...wanted]
+      .map(({ pieces, slots }) => pieces.map((piece, i) => piece + label(slots[i])).join(""))
       .join("");
+    const modules = new Set(text.match(/\$m\d+d?\b/g));
+    return `import { ${[...modules].join(", ")} } from "./${MODULES}";\n${text}`;
   }
 
   /** Takes over what a cell declared. */
   add(declarations: Declaration[]): void {
-    for (const declaration of declarations) this.byName.set(declaration.name, declaration);
+    for (const declaration of declarations) {
+      this.byName.set(declaration.name, declaration);
+      for (const slot of declaration.slots) if ("module" in slot) this.addModule(slot.module);
+    }
   }
 
   get(name: string): Declaration | undefined {
@@ -87,20 +124,40 @@ export function splitDeclarations(text: string, earlier: Declarations, values: R
     for (const part of parts) {
       let position = part.start;
       piece += part.before;
-      for (const identifier of identifiersIn(part.nodes)) {
-        const target = own.get(identifier.text)?.declaration ?? earlier.get(identifier.text);
+      for (const node of part.nodes.flatMap(mentions).sort((a, b) => a.pos - b.pos)) {
+        const target = ts.isIdentifier(node)
+          ? (moduleOf(node, earlier) ?? own.get(node.text)?.declaration ?? earlier.get(node.text))
+          : { module: ((node.argument as ts.LiteralTypeNode).literal as ts.StringLiteral).text };
         if (!target) continue;
-        piece += text.slice(position, identifier.getStart(file));
-        position = identifier.getEnd();
-        declaration.pieces.push(piece);
+        const [start, end] = ts.isIdentifier(node) ? [node.getStart(file), node.end] : importCall(node, file);
+        declaration.pieces.push(piece + text.slice(position, start));
         declaration.slots.push(target);
+        position = end;
         piece = "";
       }
       piece += `${text.slice(position, part.end)}${part.after}`;
+      if (part.module !== undefined) {
+        declaration.pieces.push(piece);
+        declaration.slots.push({ module: part.module });
+        piece = `${part.member};\n`;
+      }
     }
     declaration.pieces.push(piece);
   }
   return [...own.values()].map(({ declaration }) => declaration);
+}
+
+/** `$m3` is how `modulesText` calls a module; the number is today's only. */
+function moduleOf(node: ts.Identifier, earlier: Declarations): ModuleName | undefined {
+  const match = /^\$m(\d+)$/.exec(node.text);
+  const module = match ? earlier.moduleAt(Number(match[1])) : undefined;
+  return module === undefined ? undefined : { module };
+}
+
+/** From `import` to the closing parenthesis of `import("module").Type`. */
+function importCall(node: ts.ImportTypeNode, file: ts.SourceFile): [start: number, end: number] {
+  const start = node.isTypeOf ? file.text.indexOf("import", node.getStart(file)) : node.getStart(file);
+  return [start, file.text.indexOf(")", node.argument.end) + 1];
 }
 
 interface Part {
@@ -110,6 +167,9 @@ interface Part {
   end: number;
   before: string;
   after: string;
+  /** For an import: what follows `after` is the module's name and this. */
+  module?: string;
+  member?: string;
 }
 
 function partsOf(statement: ts.Statement, file: ts.SourceFile): Part[] {
@@ -147,21 +207,21 @@ function partsOf(statement: ts.Statement, file: ts.SourceFile): Part[] {
   return [];
 }
 
-/** One import statement a name, so that a name can be declared anew without the others. */
+/** One alias a name, so that a name can be declared anew without the others. */
 function importParts(statement: ts.ImportDeclaration, file: ts.SourceFile): Part[] {
   const clause = statement.importClause;
+  const module = (statement.moduleSpecifier as ts.StringLiteral).text;
   if (!clause) return [];
-  const from = ` from ${statement.moduleSpecifier.getText(file)};\n`;
-  const keyword = clause.isTypeOnly ? "import type " : "import ";
   const parts: Part[] = [];
-  const add = (name: ts.Identifier, before: string, after: string) =>
-    parts.push(part(name.text, [name], name.getStart(file), name.end, before, after));
-  if (clause.name) add(clause.name, keyword, from);
+  const add = (name: ts.Identifier, member: string) =>
+    parts.push({ ...part(name.text, [name], name.getStart(file), name.end, "import ", " = "), module, member });
+  if (clause.name) add(clause.name, "d");
   const bindings = clause.namedBindings;
-  if (bindings && ts.isNamespaceImport(bindings)) add(bindings.name, `${keyword}* as `, from);
+  if (bindings && ts.isNamespaceImport(bindings)) add(bindings.name, "");
   if (bindings && ts.isNamedImports(bindings)) {
-    for (const { name, propertyName, isTypeOnly } of bindings.elements) {
-      add(name, `${keyword}{ ${isTypeOnly ? "type " : ""}${(propertyName ?? name).getText(file)} as `, ` }${from}`);
+    for (const { name, propertyName } of bindings.elements) {
+      const member = (propertyName ?? name).text;
+      add(name, member === "default" ? "d" : `.${member}`);
     }
   }
   return parts;
@@ -171,15 +231,16 @@ function part(name: string, nodes: ts.Node[], start: number, end: number, before
   return { name, nodes, start, end, before, after };
 }
 
-/** Identifiers that can mean a declared name: not those after a dot, nor the names of members. */
-function identifiersIn(nodes: ts.Node[]): ts.Identifier[] {
-  const found: ts.Identifier[] = [];
+/** Identifiers that can mean a declared name (not those after a dot, nor the names of members), and `import("m")`. */
+function mentions(root: ts.Node): (ts.Identifier | ts.ImportTypeNode)[] {
+  const found: (ts.Identifier | ts.ImportTypeNode)[] = [];
   const visit = (node: ts.Node): void => {
     if (ts.isIdentifier(node) && mayRefer(node)) found.push(node);
+    if (ts.isImportTypeNode(node) && !node.attributes && (node.qualifier || node.isTypeOf)) found.push(node);
     ts.forEachChild(node, visit);
   };
-  nodes.forEach(visit);
-  return found.sort((a, b) => a.pos - b.pos);
+  visit(root);
+  return found;
 }
 
 function mayRefer(node: ts.Identifier): boolean {

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { globalsDeclaration, tslabDeclaration } from "./ambient.js";
+import { MODULES } from "./declarations.js";
 import { compilerOptions } from "./options.js";
 
 /** A language service over one changing file, the cell, in the notebook's folder. */
@@ -12,6 +13,8 @@ export interface CellService {
   readonly service: ts.LanguageService;
   readonly options: ts.CompilerOptions;
   setText(text: string): void;
+  /** Sets the file that keeps imported modules in the program. */
+  setModules(text: string): void;
   /** The program for the text that was set last. */
   program(): ts.Program;
 }
@@ -21,22 +24,33 @@ export function createCellService(cwd: string): CellService {
   const cellFile = join(cwd, "[cell].ts");
   const globalsFile = join(cwd, "[kaisetsu].d.ts");
   const tslabFile = join(cwd, "[tslab].d.ts");
+  const modulesFile = join(cwd, `${MODULES}.ts`);
   const virtual = new Map([
     [cellFile, "export {};"],
     [globalsFile, globalsDeclaration],
     [tslabFile, tslabDeclaration],
+    [modulesFile, "export {};"],
   ]);
-  let version = 0;
-  const roots = [globalsFile, cellFile, ...nodeTypes(cwd)];
+  const versions = new Map([...virtual.keys()].map((file) => [file, 0]));
+  const roots = [globalsFile, modulesFile, cellFile, ...nodeTypes(cwd)];
+  const snapshots = new Map<string, { version: string; snapshot: ts.IScriptSnapshot | undefined }>();
+  const cache = ts.createModuleResolutionCache(cwd, (file) => file, options);
 
   const fileExists = (file: string) => virtual.has(file) || ts.sys.fileExists(file);
   const readFile = (file: string) => virtual.get(file) ?? ts.sys.readFile(file);
-  const host: ts.LanguageServiceHost = {
+  // The cache is not in the public interface; without it each program looks for 800 package.json files again.
+  const host: ts.LanguageServiceHost & { getModuleResolutionCache(): ts.ModuleResolutionCache } = {
+    getModuleResolutionCache: () => cache,
     getScriptFileNames: () => roots,
-    getScriptVersion: (file) => (file === cellFile ? String(version) : versionOf(file)),
+    getScriptVersion: (file) => versions.get(file)?.toString() ?? versionOf(file),
     getScriptSnapshot: (file) => {
+      const version = host.getScriptVersion(file);
+      const known = snapshots.get(file);
+      if (known?.version === version) return known.snapshot;
       const text = readFile(file);
-      return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
+      const snapshot = text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
+      if (snapshot) snapshots.set(file, { version, snapshot });
+      return snapshot;
     },
     getCurrentDirectory: () => cwd,
     getCompilationSettings: () => options,
@@ -52,34 +66,45 @@ export function createCellService(cwd: string): CellService {
       literals.map((literal) => {
         if (literal.text === "tslab") return { resolvedModule: resolvedDeclaration(tslabFile) };
         const mode = ts.getModeForUsageLocation(sourceFile, literal, settings);
-        const resolve = (from: string) =>
-          ts.resolveModuleName(
-            literal.text,
-            from,
-            settings,
-            { ...ts.sys, fileExists, readFile },
-            cache,
-            redirected,
-            mode,
-          );
-        const found = resolve(containingFile);
-        const isBare = !literal.text.startsWith(".") && !literal.text.startsWith("/");
-        // A notebook in a folder without kaisetsu gets the kernel's own copy, and what that depends on.
-        return found.resolvedModule || !isBare || containingFile !== cellFile ? found : resolve(ownFile);
+        return resolve(literal.text, containingFile, mode, redirected);
       }),
   };
-  const cache = ts.createModuleResolutionCache(cwd, (file) => file, options);
+
+  const resolutionHost = { ...ts.sys, fileExists, readFile };
+  const resolved = new Map<string, ts.ResolvedModuleWithFailedLookupLocations>();
+  function resolve(
+    name: string,
+    from: string,
+    mode: ts.ResolutionMode,
+    redirected?: ts.ResolvedProjectReference,
+  ): ts.ResolvedModuleWithFailedLookupLocations {
+    const key = `${dirname(from)}\0${mode}\0${name}`;
+    const known = resolved.get(key);
+    if (known) return known;
+    let found = ts.resolveModuleName(name, from, options, resolutionHost, undefined, redirected, mode);
+    const isBare = !name.startsWith(".") && !name.startsWith("/");
+    // A notebook in a folder without kaisetsu gets the kernel's own copy, and what that depends on.
+    if (!found.resolvedModule && isBare && from === cellFile) {
+      found = ts.resolveModuleName(name, ownFile, options, resolutionHost, undefined, redirected, mode);
+    }
+    // What is missing in the user's folder may appear before the next cell.
+    if (found.resolvedModule || isPackaged(from)) resolved.set(key, found);
+    return found;
+  }
+
+  function change(file: string, text: string): void {
+    if (virtual.get(file) === text) return;
+    virtual.set(file, text);
+    versions.set(file, versions.get(file)! + 1);
+  }
+
   const service = ts.createLanguageService(host);
   return {
     cellFile,
     service,
     options,
-    setText(text) {
-      version++;
-      virtual.set(cellFile, text);
-      // A package or a file may have appeared since the last cell.
-      cache.clear();
-    },
+    setText: (text) => change(cellFile, text),
+    setModules: (text) => change(modulesFile, text),
     program: () => service.getProgram()!,
   };
 }
@@ -92,12 +117,16 @@ function resolvedDeclaration(file: string): ts.ResolvedModuleFull {
 
 /** The user's own files can change between cells; packages and the standard library cannot. */
 function versionOf(file: string): string {
-  if (file.includes("/node_modules/") || file.includes("\\node_modules\\")) return "1";
+  if (isPackaged(file)) return "1";
   try {
     return String(statSync(file).mtimeMs);
   } catch {
     return "1";
   }
+}
+
+function isPackaged(file: string): boolean {
+  return file.includes("/node_modules/") || file.includes("\\node_modules\\");
 }
 
 /** The project's own types of Node, or those that come with the kernel. */
