@@ -8,6 +8,7 @@ import type { EngineName } from "../engine/types.js";
 import { AutoModelForCausalLM } from "../model/auto-model.js";
 import { AutoPeftModelForCausalLM } from "../model/auto-peft.js";
 import type { PreTrainedModel } from "../model/base-model.js";
+import { pretrainedFolder } from "../model/hub.js";
 import type { PeftModel } from "../model/peft-model.js";
 
 export interface ChatOptions {
@@ -21,10 +22,11 @@ export interface ChatOptions {
 }
 
 /** Runs a conversation on standard input and output; resolves to the exit code. */
-export async function chat(dir: string, options: ChatOptions): Promise<number> {
+export async function chat(nameOrPath: string, options: ChatOptions): Promise<number> {
   let model: PreTrainedModel | PeftModel;
   let tokenizer: PreTrainedTokenizer;
   try {
+    const dir = await pretrainedFolder(nameOrPath);
     await useEngine(options.engine);
     const adapter = existsSync(join(dir, "adapter_config.json"));
     model = await (adapter ? AutoPeftModelForCausalLM : AutoModelForCausalLM).fromPretrained(dir);

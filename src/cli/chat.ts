@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from "commander";
 export function chatCommand(): Command {
   return new Command("chat")
     .description("talk to a base model, or to an adapter on its base")
-    .argument("<model>", "a model folder, or an adapter folder as saved by PEFT or kaisetsu")
+    .argument("<model>", "a model or adapter folder as transformers, PEFT or kaisetsu save it, or a hub id")
     .option("--tokenizer <folder>", "where the tokenizer is (default: the model folder, then its base)")
     .option("--max-new-tokens <n>", "longest answer", integer, 200)
     .option("--temperature <t>", "above 0 samples, 0 always takes the likeliest token", number, 0)

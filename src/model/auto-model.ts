@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
@@ -10,12 +10,13 @@ import { type FloatDtype, roundArray } from "./dtype.js";
 import { listed, PretrainedFilesError } from "./errors.js";
 import { quantize4bit } from "./four-bit.js";
 import { FourBitMatrix } from "./four-bit-linear.js";
+import { type HubOptions, pretrainedFolder } from "./hub.js";
 import { randomWeights } from "./init.js";
 import { isPartOf } from "./target-modules.js";
 import type { ModelConfig } from "./types.js";
 import { openWeights, type WeightFiles } from "./weight-files.js";
 
-export interface FromPretrainedOptions {
+export interface FromPretrainedOptions extends HubOptions {
   /** What the weights are rounded to, and saved as; default "auto": as stored. Computation is float32 in any case. */
   dtype?: FloatDtype | "auto";
   /** Keeps the linear modules of the layers in 4 bit, frozen: the base of QLoRA. */
@@ -24,14 +25,16 @@ export interface FromPretrainedOptions {
 
 export const AutoModelForCausalLM = {
   /**
-   * Loads a model from a Hugging Face folder (`config.json` and safetensors, single or sharded), tensor by tensor.
+   * Loads a model from a Hugging Face folder (`config.json` and safetensors, single or sharded), tensor by tensor, or
+   * by its hub id ("google/gemma-2-2b-jpn-it") through the Hugging Face cache; see `pretrainedFolder`.
    * All parameters train until the model is frozen (`getPeftModel` does that).
    * @throws PretrainedFilesError when a file, a parameter or a shape is missing or does not fit
    * @throws UnsupportedModelError when the config asks for something that this library does not compute
    */
-  async fromPretrained(dir: string, options: FromPretrainedOptions = {}): Promise<PreTrainedModel> {
-    if (!existsSync(dir) || !statSync(dir).isDirectory()) {
-      throw new PretrainedFilesError(`there is no model folder ${dir}`);
+  async fromPretrained(nameOrPath: string, options: FromPretrainedOptions = {}): Promise<PreTrainedModel> {
+    const dir = await pretrainedFolder(nameOrPath, options);
+    if (!existsSync(join(dir, "config.json")) && existsSync(join(dir, "adapter_config.json"))) {
+      throw new PretrainedFilesError(`${dir} is an adapter: load it with AutoPeftModelForCausalLM.fromPretrained`);
     }
     const config = await readConfig(dir);
     const weights = await openWeights(dir);
@@ -50,7 +53,7 @@ export const AutoModelForCausalLM = {
         else tensors.set(name, tf.tensor(values, shape, "float32"));
       }
       const generation_config = await readGenerationConfig(dir, config);
-      const parts = { config, generation_config, name_or_path: dir, dtype, tensors, quantized };
+      const parts = { config, generation_config, name_or_path: nameOrPath, dtype, tensors, quantized };
       return new PreTrainedModel({ ...parts, ...(inFourBit.size > 0 && { quantization_config }) });
     } catch (error) {
       for (const tensor of [...tensors.values(), ...quantized.values()]) tensor.dispose();

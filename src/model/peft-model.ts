@@ -7,6 +7,7 @@ import type { Weights } from "./decoder.js";
 import { checkParameters, DecoderModel, type Head } from "./decoder-model.js";
 import type { FloatDtype } from "./dtype.js";
 import { ModelError } from "./errors.js";
+import { type HubOptions, pretrainedFolder } from "./hub.js";
 import { dropoutName, initialAdapters, mergedWeight, withAdapters } from "./lora.js";
 import type { LoraConfig } from "./lora-config.js";
 import { readAdapter, saveAdapter } from "./peft-files.js";
@@ -39,10 +40,11 @@ export class PeftModel extends DecoderModel {
 
   /**
    * Puts a saved adapter onto a base model and makes it trainable.
-   * @param dir a folder with `adapter_config.json` and `adapter_model.safetensors`
+   * @param nameOrPath a folder, or a hub id, with `adapter_config.json` and `adapter_model.safetensors`
    * @throws PretrainedFilesError when a file is missing, or names of the adapter's tensors are missing or unexpected
    */
-  static async fromPretrained(base: PreTrainedModel, dir: string): Promise<PeftModel> {
+  static async fromPretrained(base: PreTrainedModel, nameOrPath: string, options: HubOptions = {}): Promise<PeftModel> {
+    const dir = await pretrainedFolder(nameOrPath, options);
     const { config, tensors } = await readAdapter(dir, (config) => shapesOf(adapterLayout(base.arch, config.fields)));
     return new PeftModel(base, config, tensors);
   }
