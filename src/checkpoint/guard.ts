@@ -63,11 +63,10 @@ async function look(args: TrainingArguments): Promise<Situation> {
   const newest = checkpoint?.inspection.trainerState;
   // Early stopping ends a run before its last step; then only the final state tells, if it is the same plan.
   const stoppedEarly = final && final.num_train_epochs === Math.ceil(args.num_train_epochs) && args.max_steps <= 0;
-  for (const state of [final, newest]) {
-    if (state && (isFinished(state, args) || (state === final && stoppedEarly))) {
-      return { found: "finished", epoch: state.epoch, step: state.global_step };
-    }
-  }
+  // Our own run leaves a final state when it ends: without one it was killed after its last step, and has to be ended yet.
+  const byEpoch = checkpoint?.inspection.state === "python" && newest ? isFinished(newest, args) : false;
+  const ended = byEpoch ? newest : final && (isFinished(final, args) || stoppedEarly) ? final : undefined;
+  if (ended) return { found: "finished", epoch: ended.epoch, step: ended.global_step };
   const reasons = skipped.map(({ dir, reason }) => `${dir}: ${reason}`);
   if (checkpoint) {
     return { found: "unfinished", checkpoint: checkpoint.dir, step: checkpoint.step, skipped: reasons };

@@ -21,11 +21,13 @@ export interface Manifest {
 /** Flushes every file of a folder to disk and lists it. */
 export async function makeManifest(dir: string, run: { run_id: string; global_step: number }): Promise<Manifest> {
   const files: Manifest["files"] = {};
-  for (const name of await listFiles(dir)) {
+  // Together: a disk takes about as long to flush a dozen files as one.
+  const entries = (await listFiles(dir)).map(async (name) => {
     const path = join(dir, name);
     await flush(path);
     files[name.split(sep).join("/")] = { size: (await stat(path)).size, sha256: await sha256(path) };
-  }
+  });
+  await Promise.all(entries);
   return { format: "kaisetsu-checkpoint", version: 1, ...run, created: new Date().toISOString(), files };
 }
 

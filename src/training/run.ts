@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { cleanLeftovers, rotateCheckpoints, writeCheckpoint } from "../checkpoint/store.js";
+import type { Batch } from "../data/types.js";
 import type { Engine } from "../engine/types.js";
 import { countTargets, epochBatches, type RowSource, tokenRows } from "./batches.js";
 import { withPrefix } from "./callbacks.js";
@@ -210,8 +211,6 @@ export class TrainingRun {
         break;
       }
       loss = Math.fround(loss + part);
-      state.total_flos += 6 * batch.input_ids.length * batch.input_ids[0]!.length * this.nonEmbeddingParameters;
-      this.countTokens(batch.input_ids, batch.attention_mask);
       if (i + 1 < batches.length) {
         await trainer.emit("on_substep_end", { substep: { done: i + 1, total: batches.length } });
       }
@@ -232,6 +231,8 @@ export class TrainingRun {
       await trainer.emit("on_optimizer_step");
       scheduler.step();
     }
+    // Only now: an interruption in the middle drops the whole step, as if it had never begun.
+    for (const batch of batches) this.countTokens(batch);
     state.global_step += 1;
     state.epoch = epoch + (at + window.length) / this.plan.batches_per_epoch;
     await trainer.emit("on_step_end");
@@ -424,13 +425,15 @@ export class TrainingRun {
     );
   }
 
-  private countTokens(ids: number[][], mask: number[][]): void {
+  private countTokens({ input_ids, attention_mask }: Batch): void {
     const { state, args } = this.trainer;
+    const padded = input_ids.length * input_ids[0]!.length;
+    state.total_flos += 6 * padded * this.nonEmbeddingParameters;
     const kind = args.include_num_input_tokens_seen;
-    if (kind === "no") return;
-    const rows =
-      kind === "all" ? ids.map((row) => row.length) : mask.map((row) => row.filter((one) => one !== 0).length);
-    state.num_input_tokens_seen += rows.reduce((sum, count) => sum + count, 0);
+    if (kind === "all") state.num_input_tokens_seen += padded;
+    if (kind === "non_padding") {
+      for (const row of attention_mask) for (const one of row) if (one !== 0) state.num_input_tokens_seen += 1;
+    }
   }
 }
 

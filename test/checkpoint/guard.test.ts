@@ -102,13 +102,26 @@ test("finished training: stop; more steps than it had: resume", async () => {
   assert.equal(longer.action, "resume");
 });
 
-test("by epochs, training counts as finished from 0.1 epochs before the end", async () => {
+test("by epochs, a run of Python's counts as finished from 0.1 epochs before the end", async () => {
   const dir = copyOf(unfinished);
+  rmSync(join(dir, "checkpoint-1"), { recursive: true });
+  for (const name of ["manifest.json", "optimizer.safetensors", "scheduler.json"])
+    rmSync(join(dir, "checkpoint-2", name));
   const epochs = (num_train_epochs: number) => argsFor(dir, { max_steps: -1, num_train_epochs });
   const state = JSON.parse(readFileSync(join(dir, "checkpoint-2/trainer_state.json"), "utf8"));
   assert.equal(state.epoch, 0.4);
   assert.equal((await checkpointGuard({ args: epochs(0.5) })).found, "finished");
-  assert.equal((await checkpointGuard({ args: epochs(0.51) })).found, "unfinished");
+  const longer = await checkpointGuard({ args: epochs(0.51) });
+  assert.equal(longer.action, "resume");
+  assert.equal(longer.checkpoint, join(dir, "checkpoint-2"));
+});
+
+test("a run killed between its last step and its end is resumed, to end", async () => {
+  const dir = copyOf(finished);
+  rmSync(join(dir, "trainer_state.json"));
+  const decision = await checkpointGuard({ args: argsFor(dir) });
+  assert.equal(decision.action, "resume");
+  assert.equal(decision.checkpoint, join(dir, "checkpoint-4"));
 });
 
 test("finished training is protected even when only its best checkpoint is left", async () => {

@@ -1,0 +1,215 @@
+/** Rounds of torture. Each throws an AssertionError when a promise of issue "a run survives anything" is broken. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { inspectCheckpoint, listCheckpoints } from "../../src/checkpoint/find.js";
+import type { TrainingArgumentsOptions } from "../../src/index.js";
+import { type Ended, sleep, startTraining } from "./process.js";
+import type { Random } from "./random.js";
+import { exitCodes, type Report } from "./train.js";
+
+/** Small steps, a checkpoint after each, dropout on, a log entry every third step. */
+export const settings: TrainingArgumentsOptions = {
+  per_device_train_batch_size: 2,
+  gradient_accumulation_steps: 2,
+  max_steps: 12,
+  learning_rate: 5e-3,
+  lr_scheduler_type: "cosine",
+  warmup_steps: 2,
+  logging_steps: 3,
+  eval_strategy: "steps",
+  eval_steps: 4,
+  save_steps: 1,
+  save_total_limit: 2,
+};
+
+/** The run that every disturbed one must equal. */
+export async function undisturbed(dir: string): Promise<Report> {
+  const ended = await startTraining({ ...settings, output_dir: dir }).ended;
+  assert.equal(ended.code, 0, ended.stderr);
+  return ended.report!;
+}
+
+/** A run that was killed after `steps` checkpoints, the last three of which are there. */
+export async function unfinished(dir: string, steps: number): Promise<void> {
+  const run = startTraining({ ...settings, save_total_limit: 3, output_dir: dir }, { KAISETSU_TEST_PAUSE: "200" });
+  while (!existsSync(join(dir, `checkpoint-${steps}`))) await sleep(20);
+  run.child.kill("SIGKILL");
+  await run.ended;
+}
+
+/**
+ * Starts a run and kills it at random moments until it comes to its end.
+ * @returns how often it was killed
+ */
+export async function killRound(dir: string, random: Random, expected: Report): Promise<number> {
+  let saved = 0;
+  for (let kills = 0; ; kills++) {
+    const run = startTraining({ ...settings, output_dir: dir }, { KAISETSU_TEST_PAUSE: "20" });
+    // Mostly while it trains or saves; now and then while it still starts, reads and cleans up.
+    if (random.chance(0.85)) await run.started;
+    const timer = setTimeout(() => run.child.kill("SIGKILL"), random.upTo(1200));
+    const ended = await run.ended;
+    clearTimeout(timer);
+    if (ended.signal !== "SIGKILL") {
+      assertEqualRun(ended, expected);
+      assertClean(dir);
+      assert.ok(
+        resumedStep(ended.report!) >= saved,
+        `resumed from ${ended.report!.resumed_from}, step ${saved} was saved`,
+      );
+      return kills;
+    }
+    const newest = (await listCheckpoints(dir))[0];
+    assert.ok((newest?.step ?? 0) >= saved, `checkpoint-${saved} was there, now the newest is ${newest?.dir}`);
+    saved = newest?.step ?? 0;
+    for (const { dir: checkpoint } of await listCheckpoints(dir)) {
+      const { state, reason } = await inspectCheckpoint(checkpoint);
+      assert.equal(state, "whole", `${checkpoint}: ${reason}`);
+    }
+  }
+}
+
+/** SIGINT or SIGTERM at a random moment: an orderly end that loses nothing, and a resume that goes on from there. */
+export async function signalRound(dir: string, random: Random, expected: Report): Promise<void> {
+  const signal = random.pick(["SIGINT", "SIGTERM"] as const);
+  const run = startTraining({ ...settings, save_steps: 5, output_dir: dir }, { KAISETSU_TEST_PAUSE: "30" });
+  await run.started;
+  await sleep(random.upTo(900));
+  run.child.kill(signal);
+  const ended = await run.ended;
+  if (ended.code !== 0) {
+    assert.equal(ended.code, exitCodes.interrupted, ended.stderr);
+    const [, step] = /interrupted \(SIG\w+\) after step (\d+)/.exec(ended.stderr)!;
+    const newest = (await listCheckpoints(dir))[0]?.step ?? 0;
+    assert.equal(newest, Number(step), `it had done ${step} steps, and saved ${newest}`);
+  }
+  assertEqualRun(
+    await startTraining({ ...settings, save_steps: 5, output_dir: dir }).ended,
+    expected,
+    ended.code === 0,
+  );
+  assertClean(dir);
+}
+
+/**
+ * Damages the newest checkpoint of an unfinished run at random. It must be seen, named, kept as it is, and passed over.
+ * @param source an `output_dir` whose run was stopped; it is copied
+ */
+export async function damageRound(source: string, dir: string, random: Random, expected: Report): Promise<string> {
+  cpSync(source, dir, { recursive: true });
+  const [newest, older] = await listCheckpoints(dir);
+  const what = damage(newest!.dir, random);
+  const before = contents(newest!.dir);
+  const { state, reason } = await inspectCheckpoint(newest!.dir);
+  assert.equal(state, "damaged", `${what} was not seen`);
+  assert.ok(reason.length > 5);
+  const ended = await startTraining({ ...settings, output_dir: dir }).ended;
+  assert.equal(ended.code, 0, `${what}: ${ended.stderr}`);
+  assert.match(ended.stderr, new RegExp(`Passed over and kept: .*${basename(newest!.dir)}: `), what);
+  assert.equal(resumedStep(ended.report!), older!.step, what);
+  assertEqualRun(ended, expected);
+  const kept = readdirSync(dir).filter((name) => name.startsWith(`kept-${basename(newest!.dir)}-`));
+  const place = [...kept, basename(newest!.dir)].find(
+    (name) => existsSync(join(dir, name)) && contents(join(dir, name)) === before,
+  );
+  assert.ok(place, `${what}: the damaged checkpoint is gone or changed`);
+  return what;
+}
+
+/** Fills a small disk while training: a clear error, older checkpoints whole, and after making room the run goes on. */
+export async function fullDiskRound(dir: string, random: Random, expected: Report): Promise<void> {
+  mount(dir, `${300 + random.upTo(700)}k`);
+  try {
+    const ended = await startTraining({ ...settings, save_total_limit: 3, output_dir: join(dir, "out") }).ended;
+    if (ended.code === 0) return assertEqualRun(ended, expected);
+    assert.equal(ended.code, exitCodes.checkpoint, ended.stderr);
+    assert.match(ended.stderr, /Could not write .*checkpoint-\d+: ENOSPC.*The disk is full/);
+    for (const { dir: checkpoint } of await listCheckpoints(join(dir, "out"))) {
+      assert.equal((await inspectCheckpoint(checkpoint)).state, "whole", checkpoint);
+    }
+    assertClean(join(dir, "out"));
+    mount(dir, "64m", "remount,");
+    assertEqualRun(
+      await startTraining({ ...settings, save_total_limit: 3, output_dir: join(dir, "out") }).ended,
+      expected,
+    );
+  } finally {
+    spawnSync("umount", [dir]);
+  }
+}
+
+/** Whether this process may mount a small disk. */
+export function canMount(scratch: string): boolean {
+  mkdirSync(scratch, { recursive: true });
+  const able = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", scratch]).status === 0;
+  if (able) spawnSync("umount", [scratch]);
+  return able;
+}
+
+function mount(dir: string, size: string, option = ""): void {
+  mkdirSync(dir, { recursive: true });
+  const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", `${option}size=${size}`, "tmpfs", dir]);
+  assert.equal(status, 0, String(stderr));
+}
+
+function damage(checkpoint: string, random: Random): string {
+  const names = readdirSync(checkpoint).sort();
+  const name = random.pick(names);
+  const path = join(checkpoint, name);
+  const bytes = readFileSync(path);
+  const kinds = {
+    "cut short": () => truncateSync(path, random.upTo(bytes.length)),
+    emptied: () => truncateSync(path, 0),
+    removed: () => rmSync(path),
+    "with a flipped bit": () => {
+      bytes[random.upTo(bytes.length)]! ^= 1 << random.upTo(8);
+      writeFileSync(path, bytes);
+    },
+    "overwritten with zeros": () => writeFileSync(path, Buffer.alloc(bytes.length)),
+    "longer than before": () => writeFileSync(path, Buffer.concat([bytes, Buffer.from("x")])),
+    "replaced by other JSON": () => writeFileSync(path, '{"epoch": NaN, "global_step": null}'),
+    "made a folder": () => {
+      rmSync(path);
+      mkdirSync(path);
+    },
+  };
+  const kind = random.pick(Object.keys(kinds) as (keyof typeof kinds)[]);
+  kinds[kind]();
+  return `${name} ${kind}`;
+}
+
+function contents(dir: string): string {
+  const entries = readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return JSON.stringify(
+    entries.map((entry) => [entry.name, entry.isFile() ? readFileSync(join(dir, entry.name), "base64") : null]),
+  );
+}
+
+function assertEqualRun(ended: Ended, expected: Report, alreadyFinished = false): void {
+  if (alreadyFinished) {
+    assert.equal(ended.code, exitCodes.stopped, ended.stderr);
+    return;
+  }
+  assert.equal(ended.code, 0, ended.stderr);
+  const { global_step, training_loss, parameters, history } = ended.report!;
+  assert.deepEqual(
+    { global_step, training_loss, parameters, history },
+    {
+      global_step: expected.global_step,
+      training_loss: expected.training_loss,
+      parameters: expected.parameters,
+      history: expected.history,
+    },
+  );
+}
+
+function assertClean(dir: string): void {
+  const orphans = readdirSync(dir).filter((name) => !/^checkpoint-\d+$|^kept-|^trainer_state\.json$/.test(name));
+  assert.deepEqual(orphans, [], "left behind");
+}
+
+function resumedStep(report: Report): number {
+  return report.resumed_from === null ? 0 : Number(/(\d+)$/.exec(report.resumed_from)![1]);
+}
