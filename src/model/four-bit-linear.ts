@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { byteLookup, bytesTensor } from "./byte-lookup.js";
 import { BLOCK, type FourBitWeight, quantize4bit } from "./four-bit.js";
 import { CODES, dynamicMap, type FourBitType } from "./four-bit-codes.js";
+import { fourBitProduct, hasFourBitProduct } from "./four-bit-product.js";
 import { custom } from "./ops.js";
 
 /** A frozen 4-bit weight on the engine, `[out, in]`: about 4.1 bits a number under double quantisation, else 4.5. */
@@ -52,7 +53,9 @@ export class FourBitMatrix {
   /** `x · Wᵀ`; the gradient goes through to `x`, `[tokens, in]`. W exists in float32 only while it is used. */
   linear(x: Tensor2D): Tensor2D {
     return custom([x], ([x]) => ({
-      value: tf.matMul(x as Tensor2D, this.dequantize(), false, true),
+      value: hasFourBitProduct(this.shape)
+        ? fourBitProduct(x as Tensor2D, this.packed, this.absmax(), this)
+        : tf.matMul(x as Tensor2D, this.dequantize(), false, true),
       gradFunc: (dy) => [tf.matMul(dy as Tensor2D, this.dequantize())],
     })) as Tensor2D;
   }

@@ -1,5 +1,5 @@
 import { arithmeticKernels } from "./arithmetic.js";
-import { byteLookupKernels } from "./byte-lookup.js";
+import { fourBitKernels } from "./four-bit.js";
 import { gatherKernels } from "./gather.js";
 import type { Kernels } from "./kernel.js";
 import { matmulKernels } from "./matmul.js";
@@ -15,5 +15,5 @@ export const kernels: Kernels = {
   ...shapeKernels,
   ...gatherKernels,
   ...matmulKernels,
-  ...byteLookupKernels,
+  ...fourBitKernels,
 };
