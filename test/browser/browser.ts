@@ -48,12 +48,13 @@ export interface WatchedPage {
 export async function openPage(
   browser: Browser,
   html: string,
-  options: BrowserContextOptions = {},
+  { beforeLoad, ...options }: BrowserContextOptions & { beforeLoad?: () => void } = {},
 ): Promise<WatchedPage> {
   const file = join(mkdtempSync(join(tmpdir(), "kaisetsu-page-")), "page.html");
   writeFileSync(file, html);
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  if (beforeLoad) await page.addInitScript(beforeLoad);
   const requests: string[] = [];
   const problems: string[] = [];
   const own = pathToFileURL(file).href;

@@ -3,6 +3,7 @@ import { highlight, loadLanguages, splitHighlighted } from "../../explain/highli
 import { markdownRenderer } from "../../explain/markdown.js";
 import { loadMathRenderer, mayHoldMath, unrendered } from "../../explain/math.js";
 import { panelFromMarkdown, panelTag, readPanel } from "../../explain/panel.js";
+import { loadPhraseSplitter } from "../../explain/phrases.js";
 import { escapeHtml } from "../escape.js";
 import { text } from "../mime.js";
 import { type Cell, type CodeCell, isCode, isMarkdown, type Notebook, tagsOf } from "../nbformat.js";
@@ -30,6 +31,7 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   const language = codeLanguage(notebook);
   await loadLanguages([...(language ? [language] : []), ...fenceLanguages(notebook)]);
   const renderMath = notebook.cells.some(needsMath) ? await loadMathRenderer() : unrendered;
+  const splitPhrases = notebook.cells.some(isMarkdown) ? await loadPhraseSplitter() : (text: string) => [text];
   const markdownToHtml = markdownRenderer({ renderMath });
   const sanitizer = createSanitizer();
   const title = pageTitle(notebook, options.name);
@@ -40,7 +42,8 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
     const body = sanitizer.parse(html);
     const attachments = cell && "attachments" in cell ? cell.attachments : undefined;
     const { document } = sanitizer;
-    prepareFragment(body, { document, strings, folder: options.folder, attachments, uniqueId: outline.uniqueId });
+    const { uniqueId } = outline;
+    prepareFragment(body, { document, strings, folder: options.folder, attachments, uniqueId, splitPhrases });
     outline.apply(body, listed);
     return sanitizer.sanitize(body);
   };
@@ -57,7 +60,10 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   const panel = (source: string, cell?: Cell): string => {
     const { title, body } = readPanel(source) ?? panelFromMarkdown(source);
     const id = outline.uniqueId(`${strings.panel}-${title}`);
-    const heading = title === "" ? "" : `<span class="panel-title">${escapeHtml(title)}</span>`;
+    const heading =
+      title === ""
+        ? ""
+        : `<span class="panel-title budoux">${splitPhrases(title).map(escapeHtml).join("<wbr>")}</span>`;
     return (
       `<details class="panel" id="${escapeHtml(id)}"><summary><span class="panel-mark">${strings.panel}</span>${heading}</summary>` +
       `<div class="panel-body">${markdown(body, false, cell)}</div></details>`
@@ -106,7 +112,7 @@ function renderCode(cell: CodeCell, id: string, language: string | undefined, re
   const jupyter = (cell.metadata.jupyter ?? {}) as { source_hidden?: boolean; outputs_hidden?: boolean };
   const has = (...names: string[]) => names.some((name) => tags.includes(name));
   if (has("remove-cell")) return "";
-  const label = cell.execution_count === null ? "" : String(cell.execution_count);
+  const label = Number.isInteger(cell.execution_count) ? String(cell.execution_count) : "";
 
   let source = "";
   if (cell.source.trim() !== "" && !has("remove-input")) {

@@ -1,4 +1,5 @@
 /** What the exporter changes in a fragment of the notebook before it is sanitised. */
+import type { SplitPhrases } from "../../explain/phrases.js";
 import { resolveImage } from "./images.js";
 import { slug } from "./outline.js";
 import { idPrefix } from "./sanitize.js";
@@ -11,6 +12,7 @@ export interface PrepareOptions {
   attachments?: Record<string, Record<string, unknown>>;
   /** Gives an anchor that the author wrote a name of its own in the page. */
   uniqueId: (text: string) => string;
+  splitPhrases: SplitPhrases;
 }
 
 export function prepareFragment(body: HTMLElement, options: PrepareOptions): void {
@@ -19,6 +21,8 @@ export function prepareFragment(body: HTMLElement, options: PrepareOptions): voi
   renameAnchors(body, options);
   unwrapSemantics(body);
   frameTables(body, options);
+  joinJapaneseLines(body, options);
+  breakHeadings(body, options);
 }
 
 /** An SVG drawing becomes a picture, in which no script runs and nothing loads. */
@@ -103,6 +107,41 @@ function frameTables(body: HTMLElement, { document, strings }: PrepareOptions): 
     table.replaceWith(frame);
     frame.append(table);
   }
+}
+
+/** A line end in the source becomes a space on screen, which Japanese does not have between its words. */
+function joinJapaneseLines(body: HTMLElement, { document }: PrepareOptions): void {
+  eachText(body, document, (node) => {
+    const text = node.data;
+    if (!text.includes("\n") || node.parentElement?.closest("pre, code")) return;
+    node.data = text.replace(
+      /([\u3000-\u30ff\u3400-\u9fff\uff01-\uff60])[ \t]*\n[ \t]*(?=[\u3000-\u30ff\u3400-\u9fff\uff01-\uff60])/g,
+      "$1",
+    );
+  });
+}
+
+function breakHeadings(body: HTMLElement, { document, splitPhrases }: PrepareOptions): void {
+  for (const heading of body.querySelectorAll("h1, h2, h3, h4, h5, h6, th, summary")) {
+    let broken = false;
+    eachText(heading, document, (node) => {
+      if (node.parentElement?.closest("code, ruby, math")) return;
+      const phrases = splitPhrases(node.data);
+      if (phrases.length < 2) return;
+      broken = true;
+      node.replaceWith(
+        ...phrases.flatMap((phrase, i) => (i === 0 ? [phrase] : [document.createElement("wbr"), phrase])),
+      );
+    });
+    if (broken) heading.classList.add("budoux");
+  }
+}
+
+function eachText(root: Element, document: Document, change: (node: Text) => void): void {
+  const walker = document.createTreeWalker(root, 4 /* NodeFilter.SHOW_TEXT */);
+  const nodes: Text[] = [];
+  while (walker.nextNode()) nodes.push(walker.currentNode as Text);
+  for (const node of nodes) change(node);
 }
 
 function decode(text: string): string {

@@ -41,7 +41,7 @@ a { color: var(--link); text-underline-offset: .2em; }
 .skip { position: absolute; left: -999px; }
 .skip:focus { left: 1rem; top: 1rem; z-index: 10; background: var(--bg); padding: .5rem 1rem; }
 
-.layout { display: grid; grid-template-columns: minmax(0, 1fr); max-width: 47rem; margin: 0 auto; padding: 1rem; }
+.layout { display: grid; grid-template-columns: minmax(0, 1fr); max-width: 51rem; margin: 0 auto; padding: 1rem; }
 main { min-width: 0; }
 .toc { font-size: .875rem; line-height: 1.6; margin: 0 0 1.5rem; }
 .toc summary { font-weight: bold; cursor: pointer; color: var(--muted); padding: .25rem 0; }
@@ -51,7 +51,7 @@ main { min-width: 0; }
 .toc a:hover { color: var(--fg); text-decoration: underline; }
 .toc a[aria-current] { color: var(--fg); border-left-color: var(--green); font-weight: bold; }
 @media (min-width: 70rem) {
-  .layout { grid-template-columns: 15rem minmax(0, 44rem); gap: 3rem; max-width: 66rem; padding: 1.5rem 2rem; }
+  .layout { grid-template-columns: 15rem minmax(0, 48rem); gap: 2.5rem; max-width: 69rem; padding: 1.5rem 2rem; }
   .toc { position: sticky; top: 4rem; max-height: calc(100vh - 5rem); overflow-y: auto; align-self: start; margin-top: 1rem; }
 }
 
@@ -106,7 +106,7 @@ h2 { font-size: 1.45rem; padding-bottom: .3em; border-bottom: 1px solid var(--ru
 h3 { font-size: 1.2rem; }
 h4 { font-size: 1.05rem; }
 h5, h6 { font-size: 1rem; }
-p, ul, ol, dl, blockquote { margin: .8em 0; }
+p, ul, ol, dl, blockquote { margin: .8em 0; max-inline-size: 43em; }
 ul, ol { padding-left: 1.6em; }
 li { margin: .25em 0; }
 blockquote { border-left: 4px solid var(--rule); padding-left: 1em; color: var(--muted); margin-left: 0; }
@@ -160,7 +160,8 @@ figure { margin: .8em 0; }
 
 .table { overflow-x: auto; margin: .8em 0; }
 table { border-collapse: collapse; font-size: .9em; line-height: 1.6; font-variant-numeric: tabular-nums; }
-th, td { border: 1px solid var(--rule); padding: .35em .75em; text-align: left; vertical-align: top; color: inherit; }
+:is(th, td):not([align]) { text-align: left; }
+th, td { border: 1px solid var(--rule); padding: .35em .75em; vertical-align: top; color: inherit; }
 thead th { background: var(--inline-bg); white-space: nowrap; }
 details details { margin: .5em 0; }
 details details > summary { cursor: pointer; }
