@@ -1,5 +1,7 @@
 import { dirname, relative, resolve } from "node:path";
 import { Command } from "commander";
+import type { Notebook } from "../notebook/nbformat.js";
+import type { PanelFinding } from "../notebook/panels.js";
 
 /** `kaisetsu panels`: explanations in plain Markdown to panels, and back; or a check of what is there. */
 export function panelsCommand(): Command {
@@ -9,9 +11,10 @@ export function panelsCommand(): Command {
     )
     .argument("<notebook>", "the .ipynb file, changed in place")
     .option("--check", "change nothing; report what is wrong as notebook:cell:line")
+    .option("--no-prose", "with --check: leave out the rules for Japanese prose (textlint)")
     .option("--plain", "the other way: panels to plain Markdown, to edit them")
     .addHelpText("after", "\nExit codes: 0 fine, 1 --check found something, 2 not a notebook")
-    .action(async (file: string, options: { check?: boolean; plain?: boolean }) => {
+    .action(async (file: string, options: { check?: boolean; plain?: boolean; prose: boolean }) => {
       const { ensureCellIds, NotebookFormatError, readNotebook, writeNotebook } = await import(
         "../notebook/document.js"
       );
@@ -21,6 +24,7 @@ export function panelsCommand(): Command {
         const notebook = readNotebook(path);
         if (options.check) {
           const findings = checkPanels(notebook);
+          if (options.prose) findings.push(...(await proseFindings(notebook)));
           const name = relative(process.cwd(), path);
           for (const { cell, line, rule, message } of findings)
             console.log(`${name}:${cell}:${line}: ${message} (${rule})`);
@@ -37,4 +41,13 @@ export function panelsCommand(): Command {
         process.exitCode = 2;
       }
     });
+}
+
+async function proseFindings(notebook: Notebook): Promise<PanelFinding[]> {
+  const { loadProseLinter, proseLinterPackages } = await import("../explain/prose.js");
+  const { checkProse } = await import("../notebook/panels.js");
+  const lint = await loadProseLinter();
+  if (lint) return checkProse(notebook, lint);
+  console.error(`kaisetsu: prose is not checked; for that: npm install --save-dev ${proseLinterPackages.join(" ")}`);
+  return [];
 }

@@ -1,4 +1,5 @@
 /** What makes a panel break in one viewer or another, found in its stored markup. */
+import { styleContrast } from "./contrast.js";
 import { eachLineOutsideFences, readPanel, writePanel } from "./panel.js";
 
 export interface Finding {
@@ -40,6 +41,11 @@ export function lintPanel(source: string): Finding[] {
       const forbidden = /<(style|script)\b|\s(id|role|aria-[a-z]+)\s*=\s*["']/i.exec(prose);
       if (forbidden)
         add("stripped", `JupyterLab removes ${forbidden[1] ? `<${forbidden[1]}>` : forbidden[2]} from Markdown`);
+      for (const [, style] of prose.matchAll(/\bstyle\s*=\s*"([^"]*)"/gi)) {
+        const ratio = styleContrast(style!);
+        if (ratio !== undefined && ratio < 4.5)
+          add("contrast", `text of contrast ${ratio.toFixed(2)}:1, less than 4.5:1`);
+      }
       if (/<rt\b/i.test(prose) && !/<rp\b/i.test(prose))
         add("ruby-rp", "furigana needs <rp>（</rp>…<rp>）</rp>: JupyterLab drops <ruby>");
     }

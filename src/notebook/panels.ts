@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Finding, lintPanel } from "../explain/lint.js";
 import { panelFromMarkdown, panelTag, readPanel, writePanel } from "../explain/panel.js";
+import type { ProseLinter } from "../explain/prose.js";
 import { type CodeCell, ensureTags, isCode, isMarkdown, type MarkdownCell, type Notebook, tagsOf } from "./nbformat.js";
 
 /**
@@ -79,6 +80,22 @@ export function checkPanels(notebook: Notebook): PanelFinding[] {
     if (title !== "" && titles.has(title)) add("summary", `the title "${title}" is also that of ${titles.get(title)}`);
     else titles.set(title, name(index));
   });
+  return findings;
+}
+
+/** The prose of every Markdown cell, panel or not; lines count in the cell's own source. */
+export async function checkProse(notebook: Notebook, lint: ProseLinter): Promise<PanelFinding[]> {
+  const findings: PanelFinding[] = [];
+  for (const [index, cell] of notebook.cells.entries()) {
+    if (!isMarkdown(cell)) continue;
+    const body = readPanel(cell.source)?.body;
+    // A panel's markup comes first, then its body exactly as it stands.
+    const at = body === undefined ? 0 : Math.max(0, cell.source.indexOf(body));
+    const offset = cell.source.slice(0, at).split("\n").length - 1;
+    for (const finding of await lint(body ?? cell.source)) {
+      findings.push({ ...finding, line: finding.line + offset, cell: cell.id ?? String(index + 1) });
+    }
+  }
   return findings;
 }
 
