@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DeadKernelError, KernelClient } from "./client.js";
-import { writeConnectionFile } from "./connection.js";
+import { type ConnectionInfo, writeConnectionFile } from "./connection.js";
 import { kernelArgv } from "./spec.js";
 
 export interface LaunchOptions {
@@ -18,6 +18,7 @@ export interface LaunchOptions {
 
 export interface RunningKernel {
   client: KernelClient;
+  connection: ConnectionInfo;
   process: ChildProcess;
   /** Settles when the process has ended, however it did. `killed` says why, where that is known. */
   exited: Promise<KernelExit>;
@@ -55,7 +56,7 @@ export async function launchKernel(options: LaunchOptions = {}): Promise<Running
     client.close();
     throw error;
   }
-  return { client, process: child, exited, stop: (grace) => stop(child, client, exited, grace) };
+  return { client, connection: info, process: child, exited, stop: (grace) => stop(child, client, exited, grace) };
 }
 
 function watch(child: ChildProcess, client: KernelClient, folder: string): Promise<KernelExit> {

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { type CellContext, currentCell } from "./context.js";
 import { KeyboardInterrupt } from "./errors.js";
+import { endsInMidLine } from "./output.js";
 import { askAndWait, post } from "./port.js";
 
 /** Nobody can answer: a batch run, or a front end without an input field. */
@@ -48,7 +49,11 @@ function allowed(what: string): CellContext {
   return cell;
 }
 
-/** `process.stdin` for readline and friends: each line that is wanted is asked for in the notebook. */
+/**
+ * `process.stdin` for readline and friends: each line that is wanted is asked for in the notebook. A stream wants to
+ * be read ahead, but a question nobody asked must not appear: the next line is asked for when a question stands on
+ * the last line of the output, or after a while.
+ */
 class NotebookStdin extends Readable {
   readonly isTTY = false;
   readonly fd = 0;
@@ -56,13 +61,31 @@ class NotebookStdin extends Readable {
 
   override _read(): void {
     if (this.waiting) return;
-    const cell = currentCell();
+    this.waiting = true;
+    this.askSoon(currentCell(), 0);
+  }
+
+  private askSoon(cell: CellContext, waited: number): void {
     if (!cell.allowStdin) {
-      this.destroy(new StdinNotAllowedError("reading from process.stdin"));
+      const error = new StdinNotAllowedError("reading from process.stdin");
+      // Who reads may wait for ever for a line that never comes.
+      cell.fail?.(error);
+      this.destroy();
       return;
     }
-    this.waiting = true;
-    post({ kind: "input", id: cell.id, prompt: "", password: false, wait: false });
+    const delay = waited === 0 ? 0 : STEP;
+    setTimeout(() => {
+      if (cell.finished || this.isPaused()) this.waiting = false;
+      else if (waited > PATIENCE || (waited > 0 && endsInMidLine(cell.id))) {
+        post({ kind: "input", id: cell.id, prompt: "", password: false, wait: false });
+      } else this.askSoon(cell, waited + STEP);
+    }, delay);
+  }
+
+  override resume(): this {
+    super.resume();
+    if (!this.waiting && this.readableLength === 0) this._read();
+    return this;
   }
 
   answer(value: string | undefined): void {
@@ -82,6 +105,10 @@ class NotebookStdin extends Readable {
     return this;
   }
 }
+
+/** Milliseconds. */
+const STEP = 10;
+const PATIENCE = 200;
 
 let stdin: NotebookStdin | undefined;
 

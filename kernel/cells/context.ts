@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from "node:async_hooks";
+import { AsyncLocalStorage, createHook, executionAsyncResource } from "node:async_hooks";
 
 /** A cell that runs or ran: what it does later, in a timer or after an await, still belongs to it. */
 export interface CellContext {
@@ -7,6 +7,10 @@ export interface CellContext {
   readonly silent: boolean;
   readonly allowStdin: boolean;
   finished: boolean;
+  /** Interrupted: what it still awaits must not go on when that arrives. */
+  dead?: boolean;
+  /** Ends the cell with an error, from wherever. */
+  fail?(error: unknown): void;
 }
 
 const storage = new AsyncLocalStorage<CellContext>();
@@ -26,3 +30,20 @@ export function enterCell<T>(cell: CellContext, run: () => T): T {
 export function inCell<T>(cell: CellContext, run: () => T): T {
   return storage.run(cell, run);
 }
+
+/**
+ * From now on, calls `stop` whenever a promise job of a dead cell is about to run: a training loop in some library
+ * must not go on in the background after its cell was interrupted. Timers and sockets of the cell live on, since
+ * later cells may use what they serve.
+ */
+export function watchDeadCells(stop: () => void): void {
+  if (watching) return;
+  watching = true;
+  createHook({
+    before() {
+      if (storage.getStore()?.dead && executionAsyncResource() instanceof Promise) stop();
+    },
+  }).enable();
+}
+
+let watching = false;

@@ -17,10 +17,9 @@ export function captureOutput(): void {
       const callback = typeof encodingOrCallback === "function" ? encodingOrCallback : maybeCallback;
       const encoding = typeof encodingOrCallback === "string" ? encodingOrCallback : "utf8";
       const cell = currentCell();
-      const text = typeof chunk === "string" ? chunk : decode(decoders, cell.id, chunk);
-      if (typeof chunk === "string" && /^(hex|base64|base64url)$/.test(encoding)) {
-        return stream.write(Buffer.from(chunk, encoding), callback);
-      }
+      const isText = typeof chunk === "string" && !/^(hex|base64|base64url)$/.test(encoding);
+      const text = isText ? chunk : decode(decoders, cell.id, toBytes(chunk, encoding));
+      if (text !== "" && name === "stdout") lastPrinted = { id: cell.id, midLine: !text.endsWith("\n") };
       if (text !== "" && !cell.silent) postStream(cell.id, name, text);
       if (callback) process.nextTick(callback);
       return true;
@@ -28,9 +27,21 @@ export function captureOutput(): void {
   }
 }
 
+let lastPrinted = { id: 0, midLine: false };
+
+/** Whether the cell's output ends in a line that is not complete, such as a question. */
+export function endsInMidLine(id: number): boolean {
+  return lastPrinted.id === id && lastPrinted.midLine;
+}
+
+function toBytes(chunk: string | Uint8Array, encoding: BufferEncoding): Uint8Array {
+  if (typeof chunk === "string") return Buffer.from(chunk, encoding);
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError("write() takes a string or a Uint8Array");
+}
+
 /** A character may be split over two writes of the same cell. */
 function decode(decoders: Map<number, StringDecoder>, id: number, chunk: Uint8Array): string {
-  if (!(chunk instanceof Uint8Array)) throw new TypeError("write() takes a string or a Uint8Array");
   let decoder = decoders.get(id);
   if (!decoder) {
     if (decoders.size > 100) decoders.clear();

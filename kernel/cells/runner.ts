@@ -1,7 +1,7 @@
 import { Session } from "node:inspector";
 import vm from "node:vm";
 import type { CellResult, RunCell } from "../messages.js";
-import { type CellContext, currentCell, enterCell } from "./context.js";
+import { type CellContext, currentCell, enterCell, watchDeadCells } from "./context.js";
 import { format, type Shown } from "./display.js";
 import { describeError, KeyboardInterrupt, ProcessExit, registerSource } from "./errors.js";
 import type { Modules } from "./modules.js";
@@ -44,6 +44,7 @@ export class Runner {
       finished: false,
       declared: [],
       end: (outcome) => this.finish(cell, outcome),
+      fail: (error) => this.finish(cell, { error }),
     };
     this.running = cell;
     enterCell(cell, () => {
@@ -122,14 +123,21 @@ export class Runner {
   interrupt(): boolean {
     const { computing, stack } = interruptedCode();
     const cell = this.running;
-    if (computing) {
-      if (cell) cell.interruptedAt = stack;
-      forgetAsyncContexts();
-      this.inspector.post("Runtime.terminateExecution");
-    } else if (cell) {
-      cell.end({ error: interruption() });
+    if (cell) {
+      cell.dead = true;
+      cell.interruptedAt = stack;
+      watchDeadCells(() => this.cutOff());
     }
+    // Nothing may follow the cut: it unwinds this call as well.
+    if (computing) this.cutOff();
+    else cell?.end({ error: interruption() });
     return computing;
+  }
+
+  /** Unwinds what runs at this moment, up to the event loop. */
+  private cutOff(): void {
+    forgetAsyncContexts();
+    this.inspector.post("Runtime.terminateExecution");
   }
 
   /** After a computation was cut off. */

@@ -178,7 +178,16 @@ function partsOf(statement: ts.Statement, file: ts.SourceFile): Part[] {
     const keyword = flags & ts.NodeFlags.Const ? "const" : flags & ts.NodeFlags.Let ? "let" : "var";
     return declarations.flatMap((node) =>
       ts.isIdentifier(node.name)
-        ? [part(node.name.text, [node], node.getStart(file), node.end, `declare ${keyword} `, ";\n")]
+        ? [
+            part(
+              node.name.text,
+              [node],
+              node.getStart(file),
+              node.end,
+              `${docOf(statement, file)}declare ${keyword} `,
+              ";\n",
+            ),
+          ]
         : [],
     );
   }
@@ -202,9 +211,16 @@ function partsOf(statement: ts.Statement, file: ts.SourceFile): Part[] {
     );
     const start = statement.modifiers?.length ? statement.modifiers.end : statement.getStart(file);
     const words = ["declare", ...plain.map((modifier) => modifier.getText(file))].join(" ");
-    return [part(statement.name.text, [statement], start, statement.end, `${words} `, "\n")];
+    return [part(statement.name.text, [statement], start, statement.end, `${docOf(statement, file)}${words} `, "\n")];
   }
   return [];
+}
+
+/** The doc comment, for inspection. */
+function docOf(statement: ts.Statement, file: ts.SourceFile): string {
+  const comment = ts.getLeadingCommentRanges(file.text, statement.pos)?.at(-1);
+  const text = comment ? file.text.slice(comment.pos, comment.end) : "";
+  return text.startsWith("/**") ? `${text}\n` : "";
 }
 
 /** One alias a name, so that a name can be declared anew without the others. */

@@ -12,10 +12,13 @@ export function inspectAt(compiler: CellCompiler, code: string, cursor: number, 
   const offset = prepare(compiler, code);
   const { service, cellFile } = compiler.service;
   const position = offset + cursor;
-  const info =
-    service.getQuickInfoAtPosition(cellFile, position) ??
-    // Right behind a name is still at the name.
-    (cursor > 0 ? service.getQuickInfoAtPosition(cellFile, position - 1) : undefined);
+  const at = (where: number) => {
+    const info = service.getQuickInfoAtPosition(cellFile, where);
+    // Of a name that means nothing, the compiler says that it is of type any.
+    return info && info.kind !== ts.ScriptElementKind.unknown ? info : undefined;
+  };
+  // Right behind a name is still at the name.
+  const info = at(position) ?? (cursor > 0 ? at(position - 1) : undefined);
   if (info) return shown(ts.displayPartsToString(info.displayParts), info.documentation, info.tags, detail);
   const help = service.getSignatureHelpItems(cellFile, position, undefined);
   const item = help?.items[help.selectedItemIndex];
