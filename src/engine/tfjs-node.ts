@@ -1,9 +1,9 @@
 import { createRequire } from "node:module";
-import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { eagerEngine } from "./eager.js";
 import { EngineUnavailableError } from "./errors.js";
 import type { Rung } from "./ladder.js";
+import { loadPeer } from "./peers.js";
 
 /**
  * Google's native backends. Optional peers, never dependencies: their install step downloads libtensorflow from outside
@@ -12,7 +12,7 @@ import type { Rung } from "./ladder.js";
 export const tfjsNodeGpuRung: Rung = {
   name: "tfjs-node-gpu",
   async start() {
-    const module = requirePeer("@tensorflow/tfjs-node-gpu");
+    const module = await requireTfjsNode("@tensorflow/tfjs-node-gpu");
     const previous = tf.getBackend();
     await tf.setBackend("tensorflow");
     // Without a usable CUDA the package computes on the CPU and says nothing.
@@ -30,7 +30,7 @@ export const tfjsNodeGpuRung: Rung = {
 export const tfjsNodeRung: Rung = {
   name: "tfjs-node",
   async start() {
-    const module = requirePeer("@tensorflow/tfjs-node");
+    const module = await requireTfjsNode("@tensorflow/tfjs-node");
     await tf.setBackend("tensorflow");
     return eagerEngine("tfjs-node", "tensorflow", describe("@tensorflow/tfjs-node", module, "CPU"));
   },
@@ -40,29 +40,10 @@ interface TfjsNode {
   version?: Record<string, string>;
 }
 
-function requirePeer(name: string): TfjsNode {
+function requireTfjsNode(name: string): Promise<TfjsNode> {
   const require = createRequire(import.meta.url);
-  const path = resolvePeer(require, name);
-  if (!path) throw new EngineUnavailableError(`the package ${name} is not installed (npm install ${name})`);
   restoreRemovedUtil(require("node:util"));
-  try {
-    return require(path) as TfjsNode;
-  } catch (error) {
-    const firstLine = (error as Error).message.split("\n")[0];
-    throw new EngineUnavailableError(`${name} is installed but could not be loaded: ${firstLine}`);
-  }
-}
-
-/** Beside kaisetsu, or in the project that the notebook runs in. */
-function resolvePeer(require: NodeJS.Require, name: string): string | undefined {
-  for (const from of [require, createRequire(join(process.cwd(), "package.json"))]) {
-    try {
-      return from.resolve(name);
-    } catch {
-      // Not here; perhaps in the next place.
-    }
-  }
-  return undefined;
+  return loadPeer(name, (path) => require(path) as TfjsNode);
 }
 
 /** Node 23 removed `util.isNullOrUndefined`, which tfjs-node 4.22 calls for every tensor. */

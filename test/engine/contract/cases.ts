@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import type { EngineName } from "kaisetsu";
 import type { Source } from "./source.js";
 
 /** Computes something from random inputs; every engine must get what tfjs's cpu backend gets. */
@@ -7,9 +8,14 @@ export interface Case {
   compute(source: Source): tf.Tensor | tf.Tensor[];
   /** For what the cpu backend itself gets wrong: the same thing, said in a way that it gets right. */
   reference?(source: Source): tf.Tensor | tf.Tensor[];
+  /** Engines that get it wrong for a reason that is not ours to mend, which the test prints. */
+  except?: Partial<Record<EngineName, string>>;
   /** Absolute and relative; default 1e-5. */
   tolerance?: number;
 }
+
+const stockBroadcast = "its product cannot broadcast both operands at once";
+const stockEmpty = "it has no empty buffers";
 
 export const cases: Case[] = [
   ...products(),
@@ -70,6 +76,7 @@ function products(): Case[] {
       name: `matMul batches [${a}] and [${b}]${label(ta, tb)}`,
       compute: (source: Source) =>
         tf.matMul(source.float(operand(a, 5, 6, ta)), source.float(operand(b, 6, 9, tb)), ta, tb),
+      except: `${a}` === "2,1" ? { webgpu: stockBroadcast } : undefined,
       // The cpu backend gets the size wrong when both operands broadcast.
       reference: (source: Source) => {
         const batch = tf.broadcast_util.assertAndGetBroadcastShape(a, b);
@@ -265,6 +272,7 @@ function elementwise(): Case[] {
     })),
     ...[[], [3], [7, 9], [2, 3, 21], [0]].map((shape) => ({
       name: `unary functions on [${shape}]`,
+      except: { webgpu: "WGSL's sin and cos may err by 2^-11" },
       compute: (source: Source) => [
         ...unary.map((op) => op(source.float(shape, -4, 4))),
         ...[tf.log, tf.sqrt, tf.rsqrt, tf.reciprocal].map((op) => op(source.float(shape, 0.1, 9))),
@@ -321,6 +329,7 @@ function reductions(): Case[] {
     })),
     {
       name: "sums over nothing are 0",
+      except: { webgpu: stockEmpty },
       compute: (source) => [
         tf.sum(source.float([0])),
         tf.sum(source.float([3, 0]), 1),
@@ -329,6 +338,7 @@ function reductions(): Case[] {
     },
     {
       name: "cumsum along an axis counted from the end",
+      except: { webgpu: "its cumsum needs an axis counted from the front" },
       compute: (source) => tf.cumsum(source.float([3, 8]), -1, true),
       reference: (source) => tf.cumsum(source.float([3, 8]), 1, true),
     },
@@ -370,6 +380,7 @@ function lookups(): Case[] {
     },
     {
       name: "unsortedSegmentSum: repeats, gaps, and rows of every rank",
+      except: { webgpu: stockEmpty },
       compute: (source) => [
         tf.unsortedSegmentSum(source.float([20, 6]), source.int([20], 9) as tf.Tensor1D, 9),
         tf.unsortedSegmentSum(source.float([20]), source.int([20], 4) as tf.Tensor1D, 30),
