@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   AutoModelForCausalLM,
   AutoTokenizer,
+  type Collator,
   type ComputeMetrics,
   DataCollatorForLanguageModeling,
   Dataset,
@@ -26,6 +27,8 @@ export async function makeTrainer(options: {
   n_eval?: number;
   /** LoRA dropout; the reference's adapter has none. */
   dropout?: number;
+  /** The collator's batch of this number, from 0, has labels of -100 only. */
+  mask_labels_of_batch?: number;
   compute_metrics?: ComputeMetrics;
   callbacks?: TrainerCallback[];
 }): Promise<Trainer> {
@@ -44,11 +47,25 @@ export async function makeTrainer(options: {
     args: new TrainingArguments({ disable_tqdm: true, ...options.args }),
     train_dataset: first(options.n_train ?? 10),
     eval_dataset: options.n_eval === 0 ? null : first(options.n_eval ?? 4),
-    data_collator: new DataCollatorForLanguageModeling({ tokenizer, mlm: false, pad_to_multiple_of: 8 }),
+    data_collator: masking(
+      new DataCollatorForLanguageModeling({ tokenizer, mlm: false, pad_to_multiple_of: 8 }),
+      options.mask_labels_of_batch,
+    ),
     processing_class: tokenizer,
     compute_metrics: options.compute_metrics,
     callbacks: options.callbacks,
   });
+}
+
+function masking(collator: Collator, which: number | undefined): Collator {
+  let batches = 0;
+  return {
+    collate(rows) {
+      const batch = collator.collate(rows);
+      if (batches++ !== which) return batch;
+      return { ...batch, labels: batch.labels.map((row) => row.map(() => -100)) };
+    },
+  };
 }
 
 export function freshDir(remember: string[]): string {
