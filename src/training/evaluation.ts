@@ -28,9 +28,11 @@ export interface Evaluation {
 export class Evaluator {
   private readonly step: JitFunction<NamedTensors, { loss_sum: tf.Scalar; predictions: tf.Tensor2D }>;
 
+  /** @param label_smoothing_factor as in training: transformers smooths the evaluation loss too */
   constructor(
     private readonly model: CausalLM,
     engine: Engine,
+    label_smoothing_factor = 0,
   ) {
     this.step = engine.jit(
       (inputs) => {
@@ -39,7 +41,10 @@ export class Evaluator {
           if (key.startsWith("param:")) params[key.slice("param:".length)] = tensor;
         }
         const { input_ids, attention_mask, labels } = inputs as unknown as ModelInputs;
-        return this.model.evaluate(params, { input_ids, attention_mask, labels: labels! });
+        const batch = { input_ids, attention_mask, labels: labels! };
+        const outputs = this.model.evaluate(params, batch);
+        if (label_smoothing_factor === 0) return outputs;
+        return { ...outputs, loss_sum: this.model.lossSum(params, batch, { label_smoothing_factor }) };
       },
       { name: "evaluate" },
     );

@@ -32,6 +32,8 @@ export class TrainingRun {
   private readonly started = performance.now();
   private readonly rows: RowSource;
   private readonly nonEmbeddingParameters: number;
+  /** Tokens of earlier sessions. */
+  private tokensBefore = 0;
   private pendingLoss = 0;
   private lastLoggedStep = 0;
   private totalLoss = 0;
@@ -51,7 +53,7 @@ export class TrainingRun {
     private readonly scheduler: LRScheduler,
     private runId: string,
   ) {
-    this.evaluator = new Evaluator(trainer.model, engine);
+    this.evaluator = new Evaluator(trainer.model, engine, trainer.args.label_smoothing_factor);
     this.rows = trainer.train_dataset!;
     const counts = trainer.model.parameterCounts();
     this.nonEmbeddingParameters = counts.total - counts.embedding;
@@ -106,6 +108,13 @@ export class TrainingRun {
     this.step.syncModel();
   }
 
+  /** Seconds so far, and tokens a second in this session. */
+  tokenSpeed(): LogEntry {
+    const train_runtime = Number(((performance.now() - this.started) / 1000).toFixed(4));
+    const tokens = this.trainer.state.num_input_tokens_seen - this.tokensBefore;
+    return { train_runtime, train_tokens_per_second: Number((tokens / train_runtime).toFixed(3)) };
+  }
+
   dispose(): void {
     this.step.dispose();
     this.evaluator.dispose();
@@ -122,7 +131,8 @@ export class TrainingRun {
     state.train_batch_size = args.per_device_train_batch_size;
     if (point === undefined) {
       state.logging_steps = plan.logging_steps;
-      state.eval_steps = plan.eval_steps ?? plan.logging_steps;
+      // Else transformers leaves the state's own default there.
+      if (plan.eval_steps !== null) state.eval_steps = plan.eval_steps;
       state.save_steps = plan.save_steps;
     } else {
       await this.restore(point);
@@ -138,6 +148,7 @@ export class TrainingRun {
     this.pendingLoss = books?.pending_loss ?? 0;
     this.totalLoss = books?.total_loss ?? 0;
     this.lastGradNorm = books?.last_grad_norm ?? 0;
+    this.tokensBefore = state.num_input_tokens_seen;
     this.lastSaved = point.dir;
     this.findBestAgain(point.dir);
     if (!books) for (let i = 0; i < state.global_step; i++) this.scheduler.step();

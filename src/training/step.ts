@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
-import { randomDropoutMask } from "../data/random.js";
+import { randomDropoutMask, randomUniform } from "../data/random.js";
 import type { Batch } from "../data/types.js";
 import type { Engine, JitFunction } from "../engine/types.js";
-import type { CausalLM, ModelInputs, NamedTensors } from "../model/types.js";
+import type { CausalLM, ModelInputs, NamedTensors, StepOptions } from "../model/types.js";
 import { type AdamWOptions, adamw, adamwScalars, decays } from "./adamw.js";
 import type { TrainingArguments } from "./arguments.js";
 
@@ -80,6 +80,7 @@ export class TrainStep {
       const key = { seed: this.args.seed, name: mask.name, step: draw };
       inputs[`dropout:${mask.name}`] = tf.tensor(randomDropoutMask(key, count, mask.rate), mask.shape);
     }
+    if (this.args.neftune_noise_alpha) inputs.embedding_noise = this.neftuneNoise(batch, draw);
     const own = Object.values(inputs).filter((tensor) => tensor !== this.zero);
     this.grad = undefined;
     this.params.forEach((tensor, i) => {
@@ -192,6 +193,19 @@ export class TrainStep {
     this.optimizer.dispose();
   }
 
+  /** Uniform noise of size alpha / sqrt(seq * hidden), with the padded length (`transformers` does so too). */
+  private neftuneNoise(batch: Batch, draw: number): tf.Tensor3D {
+    const shape: [number, number, number] = [
+      batch.input_ids.length,
+      batch.input_ids[0]!.length,
+      this.model.config.hidden_size,
+    ];
+    const size = this.args.neftune_noise_alpha! / Math.sqrt(shape[1] * shape[2]);
+    const key = { seed: this.args.seed, name: "neftune", step: draw };
+    const noise = randomUniform(key, shape[0] * shape[1] * shape[2]).map((unit) => (2 * unit - 1) * size);
+    return tf.tensor3d(noise, shape);
+  }
+
   private microStep(inputs: NamedTensors): { loss: tf.Scalar; grad: tf.Tensor1D } {
     const dropout: NamedTensors = {};
     for (const [key, tensor] of Object.entries(inputs)) {
@@ -199,7 +213,12 @@ export class TrainStep {
     }
     const batch = inputs as unknown as ModelInputs;
     const batchInputs = { input_ids: batch.input_ids, attention_mask: batch.attention_mask, labels: batch.labels! };
-    const options = { dropout, gradient_checkpointing: this.args.gradient_checkpointing };
+    const options: StepOptions = {
+      dropout,
+      gradient_checkpointing: this.args.gradient_checkpointing,
+      label_smoothing_factor: this.args.label_smoothing_factor,
+      embedding_noise: inputs.embedding_noise as tf.Tensor3D | undefined,
+    };
     const loss = (...params: tf.Tensor[]) => {
       const byName = Object.fromEntries(this.layout.map(({ name }, i) => [name, params[i]!]));
       return tf.mul(this.model.lossSum(byName, batchInputs, options), inputs.scale!) as tf.Scalar;

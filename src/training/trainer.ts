@@ -127,7 +127,7 @@ export class Trainer {
   async evaluate(options: { eval_dataset?: RowSource; metric_key_prefix?: string } = {}): Promise<LogEntry> {
     const rows = options.eval_dataset ?? this.eval_dataset;
     if (!rows || rows.length === 0) throw new TypeError("Trainer.evaluate() needs an eval_dataset with rows.");
-    const evaluator = this.run?.evaluator ?? new Evaluator(this.model, await ensureEngine());
+    const evaluator = this.run?.evaluator ?? (await this.newEvaluator());
     try {
       this.run?.syncModel();
       const metrics = await evaluationMetrics(
@@ -186,6 +186,10 @@ export class Trainer {
   /** @internal */
   emit(event: CallbackEvent, extra: Partial<CallbackContext> = {}): Promise<void> {
     return this.handler.call(event, this, { model: this.model, processing_class: this.processing_class, ...extra });
+  }
+
+  private async newEvaluator(): Promise<Evaluator> {
+    return new Evaluator(this.model, await ensureEngine(), this.args.label_smoothing_factor);
   }
 
   private checkOptions(): void {

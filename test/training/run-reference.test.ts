@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
-import type { LogEntry, Trainer, TrainingArgumentsOptions } from "../../src/index.js";
+import { EarlyStoppingCallback, type LogEntry, type Trainer, type TrainingArgumentsOptions } from "../../src/index.js";
 import { readSafetensors } from "../../src/model/safetensors.js";
 import { referenceJson, referencePath } from "../data/reference.js";
 import { checkpointNames, freshDir, makeTrainer } from "./tiny.js";
@@ -13,6 +13,7 @@ interface ReferenceRun {
   n_train: number;
   n_eval: number;
   scripted_metrics: number[] | null;
+  early_stopping?: { early_stopping_patience: number; early_stopping_threshold: number } | null;
   optimizer_steps: number;
   training_loss: number;
   trace: { step: number; checkpoints: string[]; best_model_checkpoint: string | null; best_metric: number | null }[];
@@ -33,11 +34,12 @@ for (const name of readdirSync(referencePath("gemma2-tiny/runs"))) {
     const output_dir = freshDir(folders);
     const scores = [...(run.scripted_metrics ?? [])];
     const trainer = await makeTrainer({
-      args: { ...run.args, output_dir, seed: 0, train_sampling_strategy: "sequential", disable_tqdm: true },
+      args: { train_sampling_strategy: "sequential", ...run.args, output_dir, seed: 0 },
       n_train: run.n_train,
       n_eval: run.n_eval,
       compute_metrics: run.scripted_metrics ? () => ({ combined_score: scores.shift()! }) : undefined,
       callbacks: [
+        ...(run.early_stopping ? [new EarlyStoppingCallback(run.early_stopping)] : []),
         {
           on_save(args, state) {
             const { global_step: step, best_metric } = state;
