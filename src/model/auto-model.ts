@@ -12,6 +12,7 @@ import { quantize4bit } from "./four-bit.js";
 import { FourBitMatrix } from "./four-bit-linear.js";
 import { type HubOptions, pretrainedFolder } from "./hub.js";
 import { randomWeights } from "./init.js";
+import { STORED_DTYPES } from "./safetensors.js";
 import { isPartOf } from "./target-modules.js";
 import type { ModelConfig } from "./types.js";
 import { openWeights, type WeightFiles } from "./weight-files.js";
@@ -48,7 +49,9 @@ export const AutoModelForCausalLM = {
       checkNames(dir, shapes, weights);
       const inFourBit = fourBitNames(arch, quantization_config);
       for (const [name, shape] of shapes) {
-        const values = roundArray((await weights.read(name)).values as Float32Array, dtype);
+        const stored = await weights.read(name);
+        const values = stored.values as Float32Array;
+        if (stored.dtype !== STORED_DTYPES[dtype]) roundArray(values, dtype);
         if (inFourBit.has(name)) quantized.set(name, quantized4bit(values, shape, quantization_config!));
         else tensors.set(name, tf.tensor(values, shape, "float32"));
       }

@@ -51,8 +51,32 @@ const FP4_ORDER = [0, 1, 6, 7, 4, 5, 2, 3];
 
 /** The nibble of a value that has been scaled into [-1, 1]. */
 export function nearestCode(x: number, type: FourBitType): number {
-  if (type === "nf4") return countBelow(NF4_PIVOTS, x);
-  return (x < 0 ? 8 : 0) | FP4_ORDER[countBelow(FP4_PIVOTS, Math.abs(x))]!;
+  if (type === "nf4") return countBelowFast(NF4_TABLE, x);
+  return (x < 0 ? 8 : 0) | FP4_ORDER[countBelowFast(FP4_TABLE, Math.abs(x))]!;
+}
+
+interface PivotTable {
+  pivots: Float32Array;
+  /** For each cell of [-1, 1] how many pivots lie below it. */
+  below: Uint8Array;
+}
+
+/** Cells in a unit: so fine that none holds two pivots. */
+const CELLS = 1024;
+
+const pivotTable = (pivots: Float32Array): PivotTable => ({
+  // One more, which nothing exceeds.
+  pivots: Float32Array.of(...pivots, Number.POSITIVE_INFINITY),
+  below: Uint8Array.from({ length: 2 * CELLS + 2 }, (_, cell) => countBelow(pivots, cell / CELLS - 1)),
+});
+
+const NF4_TABLE = pivotTable(NF4_PIVOTS);
+const FP4_TABLE = pivotTable(FP4_PIVOTS);
+
+/** As `countBelow`, without a search: billions of weights go through here. */
+function countBelowFast({ pivots, below }: PivotTable, x: number): number {
+  const count = below[((x + 1) * CELLS) | 0]!;
+  return x > pivots[count]! ? count + 1 : count;
 }
 
 /** How many of the sorted `pivots` are strictly less than `x`. */

@@ -81,7 +81,10 @@ function quantizeScales(absmax: Float32Array): Scales {
 
 function largest(values: Float32Array, from: number, to: number): number {
   let most = 0;
-  for (let i = from; i < to; i++) most = Math.max(most, Math.abs(values[i]!));
+  for (let i = from; i < to; i++) {
+    const size = Math.abs(values[i]!);
+    if (size > most) most = size;
+  }
   return most;
 }
 

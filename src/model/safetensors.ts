@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { finished } from "node:stream/promises";
-import { bfloatToFloat, type FloatDtype, floatToBfloat, floatToHalf, halfToFloat } from "./dtype.js";
+import { type FloatDtype, floatToBfloat, floatToHalf, halfToFloat } from "./dtype.js";
 import { SafetensorsError } from "./errors.js";
 import { parseHeader, type StoredDtype, type TensorEntry } from "./safetensors-header.js";
 
@@ -189,9 +189,20 @@ const half = (convert: (bits: number) => number): Decoder => ({
   },
 });
 
+/** bfloat16 is the upper half of a float32. */
+const bfloat: Decoder = {
+  bytes: 2,
+  integer: false,
+  decode(bytes, into, at) {
+    const upper = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+    const bits = new Uint32Array(into.buffer, into.byteOffset + 4 * at, upper.length);
+    for (let i = 0; i < upper.length; i++) bits[i] = upper[i]! << 16;
+  },
+};
+
 const DECODERS: Partial<Record<StoredDtype, Decoder>> = {
   F16: half(halfToFloat),
-  BF16: half(bfloatToFloat),
+  BF16: bfloat,
   F64: {
     bytes: 8,
     integer: false,
