@@ -11,10 +11,11 @@ export function panelsCommand(): Command {
     )
     .argument("<notebook>", "the .ipynb file, changed in place")
     .option("--check", "change nothing; report what is wrong as notebook:cell:line")
+    .option("--flat <file>", "write a copy in which each panel is one HTML block, for nbconvert --embed-images")
     .option("--no-prose", "with --check: leave out the rules for Japanese prose (textlint)")
     .option("--plain", "the other way: panels to plain Markdown, to edit them")
     .addHelpText("after", "\nExit codes: 0 fine, 1 --check found something, 2 not a notebook")
-    .action(async (file: string, options: { check?: boolean; plain?: boolean; prose: boolean }) => {
+    .action(async (file: string, options: { check?: boolean; flat?: string; plain?: boolean; prose: boolean }) => {
       const { ensureCellIds, NotebookFormatError, readNotebook, writeNotebook } = await import(
         "../notebook/document.js"
       );
@@ -32,6 +33,15 @@ export function panelsCommand(): Command {
           return;
         }
         ensureCellIds(notebook);
+        if (options.flat !== undefined) {
+          const { flattenPanels } = await import("../notebook/panels.js");
+          const { markdownRenderer } = await import("../explain/markdown.js");
+          wrapPanels(notebook, dirname(path));
+          flattenPanels(notebook, markdownRenderer());
+          writeNotebook(resolve(options.flat), notebook);
+          console.error(`kaisetsu: the copy is in ${resolve(options.flat)}`);
+          return;
+        }
         const changed = options.plain ? unwrapPanels(notebook) : wrapPanels(notebook, dirname(path));
         if (changed > 0) writeNotebook(path, notebook);
         console.error(`kaisetsu: ${changed} explanation(s) changed in ${path}`);

@@ -1,6 +1,7 @@
 /** The explanation panels of a whole notebook: wrapping plain Markdown into the stored form, and checking it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeFlatPanel } from "../explain/flat.js";
 import { type Finding, lintPanel } from "../explain/lint.js";
 import { panelFromMarkdown, panelTag, readPanel, writePanel } from "../explain/panel.js";
 import type { ProseLinter } from "../explain/prose.js";
@@ -37,6 +38,14 @@ export function unwrapPanels(notebook: Notebook): number {
     changed++;
   }
   return changed;
+}
+
+/** Every panel as one HTML block, for a copy of the notebook that `nbconvert --embed-images` may have. */
+export function flattenPanels(notebook: Notebook, markdownToHtml: (markdown: string) => string): void {
+  for (const cell of explanations(notebook)) {
+    const panel = readPanel(cell.source);
+    if (panel) cell.source = writeFlatPanel(panel, markdownToHtml);
+  }
 }
 
 export interface PanelFinding extends Finding {
