@@ -6,6 +6,7 @@ import type { Engine, EngineName, EngineOptions } from "./types.js";
 interface Choice {
   engine: Engine;
   key: string;
+  options: EngineOptions;
   /** Better engines that "auto" tried in vain. */
   unavailable: Unavailable[];
 }
@@ -55,10 +56,16 @@ async function choose(asked: EngineName, options: EngineOptions): Promise<Engine
   const key = JSON.stringify([name, options.device, options.threads]);
   // Somebody may have called tf.setBackend since: then start again.
   if (current?.key === key && tf.getBackend() === current.engine.backend) return current.engine;
-  const { engine, unavailable } =
-    name === "auto" ? await climbLadder(options) : { engine: await startRung(name, options), unavailable: [] };
-  current = { engine, key, unavailable };
-  return engine;
+  try {
+    const { engine, unavailable } =
+      name === "auto" ? await climbLadder(options) : { engine: await startRung(name, options), unavailable: [] };
+    current = { engine, key, options, unavailable };
+    return engine;
+  } catch (error) {
+    // A failed start may have switched tfjs's backend, or an engine's device.
+    if (current) await startRung(current.engine.name, current.options);
+    throw error;
+  }
 }
 
 /** The cpu backend greets its first tensor with advice to install tfjs-node; choosing the engine is our job. */

@@ -1,3 +1,4 @@
+import * as tf from "@tensorflow/tfjs";
 import { EngineUnavailableError } from "./errors.js";
 import type { Engine, EngineName, EngineOptions } from "./types.js";
 
@@ -40,10 +41,26 @@ const loaders: Record<Rung["name"], () => Promise<Rung>> = {
   cpu: async () => (await import("./cpu.js")).cpuRung,
 };
 
-/** Starts the named engine, or throws `EngineUnavailableError` with the reason. */
+/** Starts the named engine and sees it compute, or throws `EngineUnavailableError` with the reason. */
 export async function startRung(name: Rung["name"], options: EngineOptions): Promise<Engine> {
   const rung = await loaders[name]();
-  return rung.start(options);
+  const engine = await rung.start(options);
+  await probe(name);
+  return engine;
+}
+
+/** A device that is not there, or a native library that does not load, may show only at the first operation. */
+async function probe(name: string): Promise<void> {
+  let values: ArrayLike<number>;
+  const sum = tf.tidy(() => tf.sum(tf.matMul(tf.ones([3, 5]), tf.ones([5, 2]))));
+  try {
+    values = await sum.data();
+  } catch (error) {
+    throw new EngineUnavailableError(`it cannot compute here: ${(error as Error).message.split("\n")[0]}`);
+  } finally {
+    sum.dispose();
+  }
+  if (values[0] !== 30) throw new EngineUnavailableError(`${name} computes wrongly here: ${values[0]} instead of 30`);
 }
 
 /** The first engine of `autoOrder` that starts, and why each better one did not. */
@@ -51,7 +68,11 @@ export async function climbLadder(options: EngineOptions): Promise<{ engine: Eng
   const unavailable: Unavailable[] = [];
   for (const name of autoOrder) {
     try {
-      return { engine: await startRung(name, options), unavailable };
+      const engine = await startRung(name, options);
+      const missed = unavailable.find((rung) => rung.name === "onnx");
+      // tfjs-node is for those who install it; that onnx does not run is a fault worth a word.
+      if (missed) console.warn(`kaisetsu: computing with ${engine.name}, since onnx cannot run here: ${missed.reason}`);
+      return { engine, unavailable };
     } catch (error) {
       unavailable.push({ name, reason: error instanceof Error ? error.message : String(error) });
     }

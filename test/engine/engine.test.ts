@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
 import { currentEngine, type EngineName, useEngine } from "kaisetsu";
@@ -49,6 +52,29 @@ test("auto takes something better than cpu, and says why nothing better still", 
   for (const rung of better) assert.ok(rung.reason.length > 10, `${rung.name} has no reason`);
 });
 
+test("where ONNX Runtime's native library is missing, wasm takes over with a clear word", () => {
+  const dir = mkdtempSync(join(tmpdir(), "kaisetsu-engine-"));
+  const hook = join(dir, "hook.cjs");
+  writeFileSync(
+    hook,
+    `const Module = require("node:module");
+     const load = Module._load;
+     Module._load = (request, ...rest) => {
+       if (request.includes("onnxruntime-node")) throw new Error("libonnxruntime.so.1: cannot open shared object file");
+       return load(request, ...rest);
+     };`,
+  );
+  const script = `
+    const { betterEngines, useEngine } = await import("kaisetsu");
+    const engine = await useEngine("auto");
+    console.log(engine.name, betterEngines().at(-1).name);
+  `;
+  const { stdout, stderr } = run(script, { NODE_OPTIONS: `--require ${hook}` });
+  rmSync(dir, { recursive: true });
+  assert.equal(stdout, "wasm onnx\n");
+  assert.match(stderr, /computing with wasm, since onnx cannot run here: .*libonnxruntime\.so\.1/);
+});
+
 test("KAISETSU_ENGINE stands in for auto, loses to a name, and is checked", async () => {
   process.env.KAISETSU_ENGINE = "cpu";
   assert.equal((await useEngine("auto")).name, "cpu");
@@ -68,6 +94,19 @@ test("an unknown name and an engine that is not installed are refused with the r
   assert.equal(tf.getBackend(), "cpu");
 });
 
+test("a device that is not there is refused at once, and the engine in use goes on", async (t) => {
+  const engine = await useEngine("onnx").catch((error: Error) => error);
+  if (engine instanceof Error) {
+    t.skip(engine.message);
+    return;
+  }
+  await assert.rejects(useEngine("onnx", { device: "warp" }), { name: "EngineUnavailableError", message: /warp/ });
+  assert.equal(currentEngine(), engine);
+  const product = tf.matMul(tf.ones([2, 3]), tf.ones([3, 2]));
+  assert.deepEqual([...(await product.data())], [3, 3, 3, 3]);
+  product.dispose();
+});
+
 test("no engine takes over the process's uncaught exceptions", () => {
   const script = `
     const { useEngine } = await import("kaisetsu");
@@ -84,12 +123,12 @@ test("choices made at once are taken one after the other", async () => {
   assert.deepEqual([first.name, second.name, currentEngine().name, tf.getBackend()], ["wasm", "cpu", "cpu", "cpu"]);
 });
 
-function run(script: string, env: Record<string, string> = {}): { stdout: string } {
+function run(script: string, env: Record<string, string> = {}): { stdout: string; stderr: string } {
   const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",
-    env: { ...process.env, ...env },
+    env: { ...process.env, KAISETSU_ENGINE: "", ...env },
     cwd: new URL("../../..", import.meta.url),
   });
   assert.equal(status, 0, stderr);
-  return { stdout };
+  return { stdout, stderr };
 }
