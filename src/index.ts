@@ -46,6 +46,8 @@ export { AutoPeftModelForCausalLM } from "./model/auto-peft.js";
 export { PreTrainedModel } from "./model/base-model.js";
 export { BitsAndBytesConfig, type BitsAndBytesFields } from "./model/bits-and-bytes.js";
 export { ModelError, PretrainedFilesError, SafetensorsError, UnsupportedModelError } from "./model/errors.js";
+export type { HubOptions } from "./model/hub.js";
+export { modelInputs } from "./model/inputs.js";
 export { LoraConfig, type LoraConfigFields } from "./model/lora-config.js";
 export { getPeftModel, PeftModel } from "./model/peft-model.js";
 export type { SaveOptions } from "./model/save-pretrained.js";

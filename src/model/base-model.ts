@@ -48,6 +48,9 @@ export class PreTrainedModel extends DecoderModel {
     this.quantization_config = parts.quantization_config;
     this.trains = quantized.size === 0;
     for (const tensor of tensors.values()) tf.keep(tensor);
+    if (Number(config.attention_dropout ?? 0) > 0) {
+      console.warn(`${name_or_path}: attention_dropout ${config.attention_dropout} is not applied when training`);
+    }
   }
 
   /**

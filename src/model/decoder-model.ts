@@ -121,8 +121,9 @@ function shiftedLabels({ labels, input_ids }: ModelInputs): Tensor1D {
   return tf.reshape(tf.concat([tf.slice(labels, [0, 1], [batch, seq - 1]), end], 1), [-1]);
 }
 
-function checkInputs({ input_ids, attention_mask, labels }: ModelInputs): void {
-  for (const [name, tensor] of Object.entries({ input_ids, attention_mask, ...(labels && { labels }) })) {
+function checkInputs({ input_ids, attention_mask, labels, position_ids }: ModelInputs): void {
+  const given = { input_ids, attention_mask, ...(labels && { labels }), ...(position_ids && { position_ids }) };
+  for (const [name, tensor] of Object.entries(given)) {
     if (tensor.rank !== 2 || tensor.dtype !== "int32" || `${tensor.shape}` !== `${input_ids.shape}`) {
       throw new ModelError(
         `${name} is ${tensor.dtype} [${tensor.shape}], expected int32 [batch, seq] like input_ids [${input_ids.shape}]`,

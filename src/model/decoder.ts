@@ -4,7 +4,7 @@ import type { Architecture, LayerType } from "./architecture.js";
 import { checkpointed } from "./checkpointing.js";
 import { attentionMasks } from "./mask.js";
 import { geluTanh, lookup, rmsNormalize, rotate, silu } from "./ops.js";
-import { type RopeTable, ropeTables } from "./rope.js";
+import { type RopeTable, ropeTables, ropeTablesOf } from "./rope.js";
 import type { ModelInputs, NamedTensors, StepOptions } from "./types.js";
 
 /** How the decoder reaches its parameters: plain, 4-bit or with an adapter, it cannot tell. */
@@ -41,8 +41,8 @@ export function hiddenStates(
   const pass: Pass = {
     batch,
     seq,
-    masks: attentionMasks(arch, inputs.attention_mask),
-    rope: ropeTables(arch, [...Array(seq).keys()]),
+    masks: attentionMasks(arch, inputs.attention_mask, inputs.position_ids),
+    rope: inputs.position_ids ? ropeTablesOf(arch, inputs.position_ids) : ropeTables(arch, [...Array(seq).keys()]),
   };
   return runLayers(arch, bind, params, embed(arch, bind(params), inputs.input_ids, options), pass, options);
 }

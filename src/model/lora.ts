@@ -1,6 +1,5 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
-import { randomNormal } from "../data/random.js";
 import { TorchGenerator } from "../data/torch-random.js";
 import type { Weights } from "./decoder.js";
 import type { LoraConfigFields } from "./lora-config.js";
@@ -106,17 +105,15 @@ export function initialAdapters(
   seed: number,
 ): NamedTensors {
   const random = new TorchGenerator(seed);
-  // nn.Linear's default values, kaiming_uniform(a = √5).
-  const linear = (fanIn: number, size: number) => random.uniform(size, -Math.sqrt(1 / fanIn), Math.sqrt(1 / fanIn));
   const values: NamedTensors = {};
   for (const adapter of adapters) {
     const { A, B, magnitude } = adapterNames(adapter);
     const { r, in: input, out } = adapter;
-    // PEFT makes two nn.Linear, which draw their default values, and only then draws A again and clears B.
-    let a = linear(input, r * input);
-    const b = linear(r, out * r);
-    if (config.init_lora_weights === true) a = linear(input, r * input);
-    if (config.init_lora_weights === "gaussian") a = randomNormal({ seed, name: A }, r * input, 0, 1 / r);
+    // PEFT makes two nn.Linear first, which draw their default values, and only then draws A again and clears B.
+    let a = random.kaimingUniform(r, input);
+    const b = random.kaimingUniform(out, r);
+    if (config.init_lora_weights === true) a = random.kaimingUniform(r, input);
+    if (config.init_lora_weights === "gaussian") a = random.normal(r * input, 0, 1 / r);
     values[A] = tf.tensor2d(a, [r, input]);
     values[B] = config.init_lora_weights === false ? tf.tensor2d(b, [out, r]) : tf.zeros([out, r]);
     if (config.use_dora) values[magnitude] = tf.tidy(() => tf.norm(sumOf(weights, adapter, values), "euclidean", 1));

@@ -43,9 +43,9 @@ export function silu<T extends Tensor>(x: T): T {
 
 /**
  * Rotary position embedding (Su et al. 2021), half-split as in Hugging Face: `x·cos + swapHalves(x)·sin`, where the
- * sign of the first half lies in `sin`. `x`: `[…, seq, headDim]`, tables `[seq, headDim]`.
+ * sign of the first half lies in `sin`. `x`: `[batch, heads, seq, headDim]`, tables `[seq, headDim]` or `[batch, 1, seq, headDim]`.
  */
-export function rotate<T extends Tensor>(x: T, cos: Tensor2D, sin: Tensor2D): T {
+export function rotate<T extends Tensor>(x: T, cos: Tensor, sin: Tensor): T {
   return custom([x], ([x], save) => {
     save([cos, sin]);
     return {

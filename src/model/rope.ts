@@ -1,11 +1,11 @@
-import type { Tensor2D } from "@tensorflow/tfjs";
+import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType, RopeSettings } from "./architecture.js";
 
-/** Cosine and signed sine of positions, each `[positions, headDim]`; see `rotate` in ops.ts. */
+/** Cosine and signed sine of positions, `[positions, headDim]` or `[batch, 1, seq, headDim]`; see `rotate` in ops.ts. */
 export interface RopeTable {
-  cos: Tensor2D;
-  sin: Tensor2D;
+  cos: Tensor;
+  sin: Tensor;
 }
 
 /** Tables for the layer types that the model has. */
@@ -14,6 +14,20 @@ export function ropeTables(arch: Architecture, positions: number[]): Record<Laye
   const same = arch.rope.full_attention === arch.rope.sliding_attention;
   const sliding = same ? full : ropeTable(arch.rope.sliding_attention, arch.headDim, positions);
   return { full_attention: full, sliding_attention: sliding };
+}
+
+/** The same for positions that are tensors, `[batch, seq]`. */
+export function ropeTablesOf(arch: Architecture, positions: Tensor2D): Record<LayerType, RopeTable> {
+  const [batch, seq] = positions.shape;
+  const table = (settings: RopeSettings): RopeTable => {
+    const frequencies = tf.tensor2d(inverseFrequencies(settings, arch.headDim), [1, arch.headDim / 2]);
+    const angles = tf.mul(tf.reshape(tf.cast(positions, "float32"), [-1, 1]), frequencies);
+    const [cos, sin] = [tf.cos(angles), tf.sin(angles)];
+    const shape: [number, number, number, number] = [batch, 1, seq, arch.headDim];
+    const both = (a: Tensor, b: Tensor) => tf.reshape(tf.concat([a, b], 1), shape);
+    return { cos: both(cos, cos), sin: both(tf.neg(sin), sin) };
+  };
+  return { full_attention: table(arch.rope.full_attention), sliding_attention: table(arch.rope.sliding_attention) };
 }
 
 function ropeTable(settings: RopeSettings, headDim: number, positions: number[]): RopeTable {

@@ -10,6 +10,11 @@ export interface ModelInputs {
   attention_mask: Tensor2D;
   /** Unshifted, -100 = ignored; the model compares position t with label t + 1. */
   labels?: Tensor2D;
+  /**
+   * For several texts packed into a row (`DataCollatorWithFlattening`): a text begins wherever positions do not go on by
+   * 1, and sees no other. Default: 0, 1, 2, … whatever the padding, as Trainer has it.
+   */
+  position_ids?: Tensor2D;
 }
 
 /** A dropout mask that one step needs: `rate` says how it is drawn, `shape` how large it is. */

@@ -26,6 +26,16 @@ for (const name of ["gemma2-bias", "gemma3", "llama", "qwen3"]) {
     });
   });
 
+  test(`${name}: packed texts see only themselves`, async () => {
+    await withoutLeaks(async () => {
+      const model = await AutoModelForCausalLM.fromPretrained(dir);
+      const figure = await forwardOf(join(dir, "packed.safetensors"));
+      assertForward(model, figure);
+      tf.dispose({ ...figure.inputs });
+      model.dispose();
+    });
+  });
+
   test(`${name}: what is saved is what transformers saved`, async () => {
     const model = await AutoModelForCausalLM.fromPretrained(dir);
     const copy = scratchFolder();

@@ -15,17 +15,20 @@ const greedy = JSON.parse(readFileSync(figures("generate-greedy.json"), "utf8"))
   max_new_tokens: number;
 };
 
-test("greedy generation continues as transformers does", async () => {
-  await withoutLeaks(async () => {
-    const model = await load();
-    const { max_new_tokens } = greedy;
-    const streamed: number[] = [];
-    const output = await model.generate(greedy.prompt, { max_new_tokens, on_token: (id) => streamed.push(id) });
-    assert.deepEqual(output, greedy.output);
-    assert.deepEqual(streamed, greedy.output.slice(greedy.prompt.length));
-    model.dispose();
+for (const engine of ["wasm", "onnx"] as const) {
+  test(`greedy generation continues as transformers does, on ${engine}`, async () => {
+    await useEngine(engine);
+    await withoutLeaks(async () => {
+      const model = await load();
+      const { max_new_tokens } = greedy;
+      const streamed: number[] = [];
+      const output = await model.generate(greedy.prompt, { max_new_tokens, on_token: (id) => streamed.push(id) });
+      assert.deepEqual(output, greedy.output);
+      assert.deepEqual(streamed, greedy.output.slice(greedy.prompt.length));
+      model.dispose();
+    });
   });
-});
+}
 
 test("the cache gives what a whole forward pass gives, beyond the window and a cache bucket", async () => {
   const model = await PeftModel.fromPretrained(await load(), figures("adapter-random"));

@@ -42,6 +42,7 @@ const ADAPTERS = [
   "bias-all",
   "bias-lora-only",
   "untied-head",
+  "gaussian",
   "llama-lora",
 ];
 

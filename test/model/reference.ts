@@ -16,10 +16,10 @@ export const figures = (...path: string[]): string => reference("gemma2-tiny", .
 export const scratchFolder = (): string => mkdtempSync(join(tmpdir(), "kaisetsu-model-"));
 
 export interface Forward {
-  inputs: Required<ModelInputs>;
+  inputs: ModelInputs & Required<Pick<ModelInputs, "labels">>;
   logits: HostTensor;
   loss: number;
-  mask: HostTensor;
+  mask: HostTensor | undefined;
   /** By parameter name, as in the adapter file or the state dict. */
   gradients: Map<string, HostTensor>;
 }
@@ -36,15 +36,18 @@ export async function forwardOf(path: string): Promise<Forward> {
   for (const [key, tensor] of tensors) {
     if (key.startsWith("grad.")) gradients.set(parameterName(key.slice("grad.".length)), tensor);
   }
+  const input_ids = input("input_ids");
+  const packed = tensors.has("position_ids");
   return {
     inputs: {
-      input_ids: input("input_ids"),
-      attention_mask: input("attention_mask"),
+      input_ids,
+      attention_mask: packed ? tf.onesLike(input_ids) : input("attention_mask"),
       labels: input("labels"),
+      ...(packed && { position_ids: input("position_ids") }),
     },
     logits: tensors.get("logits")!,
     loss: tensors.get("loss")!.values[0]!,
-    mask: tensors.get("attention_mask")!,
+    mask: tensors.get("attention_mask"),
     gradients,
   };
 }

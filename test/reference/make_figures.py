@@ -44,6 +44,7 @@ ADAPTERS = {
     "bias-all": ("gemma2-bias", dict(r=3, lora_alpha=6, target_modules=["q_proj", "up_proj"], bias="all")),
     "bias-lora-only": ("gemma2-bias", dict(r=3, lora_alpha=6, target_modules=["q_proj", "up_proj"], bias="lora_only")),
     "untied-head": ("llama", dict(r=3, lora_alpha=6, target_modules=["v_proj"], modules_to_save=["lm_head", "embed_tokens"])),
+    "gaussian": ("qwen3", dict(r=5, lora_alpha=10, target_modules=["q_proj"], init_lora_weights="gaussian")),
     "llama-lora": ("llama", dict(r=4, lora_alpha=4, target_modules=ALL)),
 }
 
@@ -58,10 +59,18 @@ def batch():
     return dict(input_ids=ids, attention_mask=mask, labels=labels)
 
 
-def forward(model, path):
-    b = batch()
+def packed():
+    """Two texts in the first row, three in the second; no attention_mask, so that positions alone keep them apart."""
+    ids = batch()["input_ids"].clone()
+    ids[ids == 0] = 7
+    positions = torch.tensor([[*range(8), *range(6)], [*range(3), *range(4), *range(7)]])
+    return dict(input_ids=ids, position_ids=positions, labels=torch.where(positions == 0, -100, ids))
+
+
+def forward(model, path, b):
     model.zero_grad(set_to_none=True)
-    o = model(**b)
+    # a cache would switch off transformers' recognition of packed rows; Trainer trains without one
+    o = model(**b, use_cache=False)
     o.loss.backward()
     t = {k: v.int() for k, v in b.items()} | {"logits": o.logits.detach(), "loss": o.loss.detach().reshape(1)}
     t |= {"grad." + n: p.grad.detach() for n, p in model.named_parameters() if p.grad is not None}
@@ -82,7 +91,8 @@ def make_model(out, name, seed):
             p.copy_(torch.randn_like(p) * 0.2 + (1.0 if "norm" in n and "gemma" not in name else 0.0))
     d = os.path.join(out, "models", name)
     m.save_pretrained(d)
-    forward(m, os.path.join(d, "forward.safetensors"))
+    forward(m, os.path.join(d, "forward.safetensors"), batch())
+    forward(m, os.path.join(d, "packed.safetensors"), packed())
     ids = batch()["input_ids"][:1, :9]
     g = m.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False, eos_token_id=None)
     write(os.path.join(d, "generate.json"), dict(prompt=ids[0].tolist(), output=g[0].tolist()))
@@ -102,7 +112,7 @@ def make_adapter(out, name, base, settings, seed):
                 p.copy_(p + torch.randn_like(p) * 0.1)
     pm.save_pretrained(os.path.join(d, "adapter"), save_embedding_layers=False)
     pm.eval()
-    forward(pm, os.path.join(d, "forward.safetensors"))
+    forward(pm, os.path.join(d, "forward.safetensors"), batch())
     names = [n for n, p in pm.named_parameters() if p.requires_grad]
     trainable, total = pm.get_nb_trainable_parameters()
     merged = pm.merge_and_unload()
@@ -119,6 +129,8 @@ def make_adapter(out, name, base, settings, seed):
         path = os.path.join(d, sub, "adapter_config.json")
         config = json.load(open(path))
         config["base_model_name_or_path"] = base
+        if isinstance(config["target_modules"], list):
+            config["target_modules"].sort()  # a set in PEFT: its order changes from run to run
         write(path, config)
 
 
