@@ -1,0 +1,1 @@
+export function modelCard(){return "x"}
