@@ -8,18 +8,20 @@
 import { readConcepts } from "./facts.js";
 import { seeded } from "./random.js";
 
-/** `count` different dialogues `{ messages: [{ role, content }, …] }`. */
+/** `count` different dialogues `{ theme, messages: [{ role, content }, …] }`. */
 export function buildCorpus({ count, seed }) {
   const random = seeded(seed);
   const concepts = readConcepts();
   const seen = new Set();
   const corpus = [];
   while (corpus.length < count) {
-    const turns = dialogue(random.pick(concepts), concepts, random);
+    const concept = random.pick(concepts);
+    const turns = dialogue(concept, concepts, random);
     const key = turns.join("\n");
     if (seen.has(key)) continue;
     seen.add(key);
-    corpus.push({ messages: turns.map((content, i) => ({ role: i % 2 === 0 ? "user" : "model", content })) });
+    const messages = turns.map((content, i) => ({ role: i % 2 === 0 ? "user" : "model", content }));
+    corpus.push({ theme: concept.theme, messages });
   }
   return corpus;
 }

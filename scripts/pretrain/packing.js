@@ -11,7 +11,10 @@ export function packDialogues(dialogues, length) {
   for (const ids of dialogues) {
     if (ids.length > length) continue;
     const fits = open.filter((row) => row.length + ids.length <= length);
-    const fullest = fits.reduce((best, row) => (best === undefined || row.length > best.length ? row : best), undefined);
+    const fullest = fits.reduce(
+      (best, row) => (best === undefined || row.length > best.length ? row : best),
+      undefined,
+    );
     if (fullest) fullest.push(...ids);
     else open.push([...ids]);
     if (open.length > OPEN_ROWS) {

@@ -28,8 +28,15 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 
 setup();
-const { AutoModelForCausalLM, AutoTokenizer, DataCollatorForLanguageModeling, Dataset, Trainer, TrainingArguments, useEngine } =
-  await import("../../dist/src/index.js");
+const {
+  AutoModelForCausalLM,
+  AutoTokenizer,
+  DataCollatorForLanguageModeling,
+  Dataset,
+  Trainer,
+  TrainingArguments,
+  useEngine,
+} = await import("../../dist/src/index.js");
 
 const vocab_size = 3072;
 /** Gemma-2's architecture, every feature of it, at a thousandth of its size. */
@@ -100,7 +107,11 @@ const trainer = new Trainer({
   }),
   train_dataset: Dataset.fromArray(rows),
   eval_dataset: Dataset.fromArray(heldOut),
-  data_collator: new DataCollatorForLanguageModeling({ tokenizer, mlm: false, pad_to_multiple_of: Number(values.length) }),
+  data_collator: new DataCollatorForLanguageModeling({
+    tokenizer,
+    mlm: false,
+    pad_to_multiple_of: Number(values.length),
+  }),
 });
 const started = Date.now();
 await trainer.train();
