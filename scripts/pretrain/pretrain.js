@@ -11,7 +11,6 @@ import { parseArgs } from "node:util";
 import { root, setup } from "../setup.js";
 import { buildCorpus } from "./corpus.js";
 import { modelCard } from "./model-card.js";
-import { packDialogues } from "./packing.js";
 import { trainTokenizer, writeTokenizer } from "./tokenizer.js";
 
 const { values } = parseArgs({
@@ -20,9 +19,9 @@ const { values } = parseArgs({
     dialogues: { type: "string", default: "40000" },
     epochs: { type: "string", default: "2" },
     seed: { type: "string", default: "20261124" },
-    length: { type: "string", default: "160" },
-    batch: { type: "string", default: "16" },
-    lr: { type: "string", default: "0.002" },
+    batch: { type: "string", default: "12" },
+    lr: { type: "string", default: "0.0025" },
+    threads: { type: "string" },
   },
 });
 const seed = Number(values.seed);
@@ -33,6 +32,7 @@ const {
   AutoTokenizer,
   DataCollatorForLanguageModeling,
   Dataset,
+  tokenizeDialogues,
   Trainer,
   TrainingArguments,
   useEngine,
@@ -60,14 +60,14 @@ const config = {
   rope_theta: 10000,
   attention_bias: false,
   attention_dropout: 0,
-  initializer_range: 0.02,
+  initializer_range: 0.04,
   tie_word_embeddings: true,
   pad_token_id: 0,
   bos_token_id: 2,
   eos_token_id: [1, 5],
 };
 
-const engine = await useEngine("auto");
+const engine = await useEngine("auto", values.threads ? { threads: Number(values.threads) } : {});
 console.log(`engine: ${engine.description}`);
 
 const corpus = buildCorpus({ count: Number(values.dialogues), seed });
@@ -77,10 +77,8 @@ const texts = corpus.flatMap(({ messages }) => messages.map(({ content }) => con
 writeTokenizer(values.out, trainTokenizer(texts, { vocab_size }));
 const tokenizer = await AutoTokenizer.fromPretrained(values.out);
 
-const tokenized = corpus.map(({ messages }) => tokenizer.applyChatTemplate(messages));
-const rows = packDialogues(tokenized, Number(values.length));
-const heldOut = rows.splice(-50);
-console.log(`packed into ${rows.length} rows of at most ${values.length} tokens`);
+const rows = [...tokenizeDialogues(Dataset.fromArray(corpus), tokenizer)];
+const heldOut = rows.splice(-200);
 
 const model = AutoModelForCausalLM.fromConfig(config, { seed, dtype: "float32" });
 console.log(`parameters: ${model.parameterCounts().total.toLocaleString("en")}`);
@@ -91,12 +89,13 @@ const trainer = new Trainer({
     output_dir: scratch,
     num_train_epochs: Number(values.epochs),
     per_device_train_batch_size: Number(values.batch),
-    per_device_eval_batch_size: 10,
+    per_device_eval_batch_size: 20,
     learning_rate: Number(values.lr),
     lr_scheduler_type: "cosine",
     warmup_steps: 0.05,
     weight_decay: 0.01,
     adam_beta2: 0.98,
+    train_sampling_strategy: "group_by_length",
     max_grad_norm: 1,
     logging_steps: 50,
     eval_strategy: "epoch",
@@ -110,7 +109,7 @@ const trainer = new Trainer({
   data_collator: new DataCollatorForLanguageModeling({
     tokenizer,
     mlm: false,
-    pad_to_multiple_of: Number(values.length),
+    pad_to_multiple_of: 8,
   }),
 });
 const started = Date.now();
