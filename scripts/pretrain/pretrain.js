@@ -44,9 +44,9 @@ const config = {
   architectures: ["Gemma2ForCausalLM"],
   model_type: "gemma2",
   vocab_size,
-  hidden_size: Number(process.env.H ?? 192),
-  intermediate_size: Number(process.env.F ?? 768),
-  num_hidden_layers: Number(process.env.L ?? 4),
+  hidden_size: 192,
+  intermediate_size: 768,
+  num_hidden_layers: 4,
   num_attention_heads: 4,
   num_key_value_heads: 2,
   head_dim: 48,
@@ -117,6 +117,11 @@ await trainer.train();
 const seconds = (Date.now() - started) / 1000;
 const { eval_loss } = await trainer.evaluate();
 await model.savePretrained(values.out, { dtype: "bfloat16" });
-writeFileSync(join(values.out, "README.md"), modelCard({ corpus, config, model, eval_loss, seconds, seed }));
+const { total: parameters } = model.parameterCounts();
+const command = `node scripts/pretrain/pretrain.js${process.argv
+  .slice(2)
+  .map((word) => ` ${word}`)
+  .join("")}`;
+writeFileSync(join(values.out, "README.md"), modelCard({ corpus, config, parameters, eval_loss, seed, command }));
 rmSync(scratch, { recursive: true, force: true });
 console.log(`held-out loss ${eval_loss.toFixed(4)} after ${Math.round(seconds)} s; written to ${values.out}`);

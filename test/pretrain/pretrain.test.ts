@@ -10,9 +10,6 @@ const script = (name: string) => import(new URL(`../../../scripts/pretrain/${nam
 const { buildCorpus } = (await script("corpus.js")) as {
   buildCorpus(options: { count: number; seed: number }): { theme: string; messages: Message[] }[];
 };
-const { packDialogues } = (await script("packing.js")) as {
-  packDialogues(dialogues: number[][], length: number): { input_ids: number[] }[];
-};
 const { trainTokenizer, writeTokenizer } = (await script("tokenizer.js")) as {
   trainTokenizer(texts: string[], options: { vocab_size: number }): { model: { vocab: Record<string, number> } };
   writeTokenizer(dir: string, tokenizer: unknown): void;
@@ -76,19 +73,4 @@ test("the tokenizer has Gemma's special ids, spells what it does not know in byt
   );
   assert.throws(() => loaded.applyChatTemplate([{ role: "system", content: "x" }]), /System role not supported/);
   assert.throws(() => loaded.applyChatTemplate([messages[1]!]), /must alternate/);
-});
-
-test("packing cuts no dialogue, loses none that fits, and wastes little", () => {
-  const dialogues = Array.from({ length: 500 }, (_, i) => new Array<number>(20 + ((i * 37) % 90)).fill(i));
-  const rows = packDialogues([...dialogues, new Array<number>(200).fill(-1)], 160);
-  const seen = rows.flatMap(({ input_ids }) => input_ids);
-  assert.equal(seen.length, dialogues.flat().length);
-  for (const { input_ids } of rows) {
-    assert.ok(input_ids.length <= 160);
-    for (const id of new Set(input_ids)) {
-      assert.equal(input_ids.filter((other) => other === id).length, dialogues[id]!.length);
-      assert.equal(input_ids.lastIndexOf(id) - input_ids.indexOf(id) + 1, dialogues[id]!.length);
-    }
-  }
-  assert.ok(seen.length / (rows.length * 160) > 0.9);
 });
