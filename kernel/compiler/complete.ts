@@ -1,5 +1,4 @@
-import ts = require("typescript");
-
+import ts from "typescript";
 import type { CellCompiler } from "./cell.js";
 import { mentionedIn, namesOf } from "./names.js";
 
@@ -17,7 +16,6 @@ export function prepare(compiler: CellCompiler, code: string, extra: Iterable<st
   const names = namesOf(parsed);
   const wanted = [...new Set([...mentionedIn(parsed), ...extra])].filter((name) => !names.all.has(name));
   const prefix = compiler.declarations.render(wanted, names.all);
-  compiler.service.useAllTypes();
   compiler.service.setText(`${prefix}${code}\nexport {};\n`);
   return prefix.length;
 }

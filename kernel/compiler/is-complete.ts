@@ -1,4 +1,4 @@
-import ts = require("typescript");
+import ts from "typescript";
 
 export type Completeness = { status: "complete" | "invalid" | "unknown" } | { status: "incomplete"; indent: string };
 

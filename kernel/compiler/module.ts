@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-
-import ts = require("typescript");
+import ts from "typescript";
 
 export interface CompiledModule {
   js: string;

@@ -1,6 +1,5 @@
 import { dirname, relative, resolve, sep } from "node:path";
-
-import ts = require("typescript");
+import ts from "typescript";
 
 /** What the kernel needs whatever a `tsconfig.json` says: cells are modules that reach one another by name. */
 const fixed: ts.CompilerOptions = {

@@ -1,5 +1,4 @@
-import ts = require("typescript");
-
+import ts from "typescript";
 import type { CellNames } from "./names.js";
 
 /** What the cell's code calls the kernel; see cells/scope.ts. */

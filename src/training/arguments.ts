@@ -203,7 +203,7 @@ function validateChoices(fields: TrainingFields & ExtraFields): void {
   choice(fields, "train_sampling_strategy", ["random", "sequential", "group_by_length"]);
   choice(fields, "include_num_input_tokens_seen", ["all", "non_padding", "no"]);
   choice(fields, "compat", ["hf5", "hf4.57", "hf4.45"] satisfies Compat[]);
-  choice(fields, "nan_policy", ["stop", "skip"] satisfies ExtraFields["nan_policy"][]);
+  choice(fields, "nan_policy", ["stop", "skip", "rollback"] satisfies ExtraFields["nan_policy"][]);
 }
 
 function choice(fields: TrainingFields & ExtraFields, name: keyof (TrainingFields & ExtraFields), all: string[]): void {

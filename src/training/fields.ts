@@ -172,8 +172,11 @@ export interface ExtraFields {
   compat: Compat;
   /** Save and stop in time for this many seconds of training; null = no limit. */
   max_train_seconds: number | null;
-  /** What a NaN or infinite loss or gradient does: end with an error (default), or leave out that optimizer step. */
-  nan_policy: "stop" | "skip";
+  /**
+   * What a NaN or infinite loss or gradient does: end with an error (`stop`, the default), leave out that optimizer step
+   * (`skip`), or go back to the last checkpoint and halve the learning rate (`rollback`).
+   */
+  nan_policy: "stop" | "skip" | "rollback";
 }
 
 /** Names of older releases, taken with a warning. */

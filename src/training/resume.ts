@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { findNewestCheckpoint, inspectCheckpoint } from "../checkpoint/find.js";
-import type { TrainingArguments } from "./arguments.js";
+import { findNewestCheckpoint, inspectCheckpoint, listCheckpoints } from "../checkpoint/find.js";
+import { changedSettings } from "./changed-settings.js";
 import { ResumeError } from "./errors.js";
 import type { TrainerState } from "./state.js";
 import type { Trainer, TrainOptions } from "./trainer.js";
@@ -22,8 +22,17 @@ export async function resumePoint(trainer: Trainer, options: TrainOptions): Prom
   const asked = options.resume_from_checkpoint;
   if (asked === undefined || asked === null || asked === false) return undefined;
   const point = asked === true ? await newest(trainer.args.output_dir) : await named(asked);
-  await compareArguments(point.dir, trainer.args, options.allow_changed_arguments ?? false);
+  await compareSettings(point.dir, trainer, options.allow_changed_arguments ?? false);
   return point;
+}
+
+/** The newest whole checkpoint of one run; undefined when there is none. */
+export async function newestOwnCheckpoint(outputDir: string, runId: string): Promise<ResumePoint | undefined> {
+  for (const { dir } of await listCheckpoints(outputDir)) {
+    const inspection = await inspectCheckpoint(dir);
+    if (inspection.state === "whole" && inspection.manifest.run_id === runId) return pointOf(dir, inspection);
+  }
+  return undefined;
 }
 
 async function newest(outputDir: string): Promise<ResumePoint> {
@@ -49,53 +58,18 @@ type Usable = Extract<Awaited<ReturnType<typeof inspectCheckpoint>>, { trainerSt
 function pointOf(dir: string, inspection: Awaited<ReturnType<typeof inspectCheckpoint>>): ResumePoint {
   const { trainerState, manifest, state, reason } = inspection as Usable;
   if (state === "python") console.error(`kaisetsu: ${dir}: ${reason}.`);
+  else if (!existsSync(join(dir, "optimizer.safetensors"))) {
+    console.error(
+      `kaisetsu: ${dir} holds the model only (save_only_model): training goes on with a fresh optimizer, so it is not ` +
+        "the run that an undisturbed one would have been.",
+    );
+  }
   return { dir, state: trainerState, run_id: manifest?.run_id };
 }
 
-/** Arguments that decide which numbers a run makes; with another value, a resume would mix two runs. */
-const essential: (keyof TrainingArguments)[] = [
-  "per_device_train_batch_size",
-  "gradient_accumulation_steps",
-  "seed",
-  "data_seed",
-  "train_sampling_strategy",
-  "dataloader_drop_last",
-  "label_smoothing_factor",
-  "neftune_noise_alpha",
-  "max_grad_norm",
-  "lr_scheduler_type",
-  "adam_beta1",
-  "adam_beta2",
-  "adam_epsilon",
-  "weight_decay",
-  "learning_rate",
-];
-
-/** Arguments that may change, but that the user should know to be others than before. */
-const notable: (keyof TrainingArguments)[] = [
-  "num_train_epochs",
-  "max_steps",
-  "warmup_steps",
-  "logging_steps",
-  "eval_steps",
-  "save_steps",
-];
-
-async function compareArguments(dir: string, args: TrainingArguments, allowed: boolean): Promise<void> {
-  let saved: Record<string, unknown>;
-  try {
-    saved = JSON.parse(await readFile(join(dir, "training_args.json"), "utf8"));
-  } catch {
-    // Python's checkpoints have none that can be read.
-    return;
-  }
-  const now = args.toDict();
-  const changes = (names: (keyof TrainingArguments)[]) =>
-    names
-      .filter((name) => name in saved && JSON.stringify(saved[name]) !== JSON.stringify(now[name]))
-      .map((name) => `${name}: ${JSON.stringify(saved[name])} -> ${JSON.stringify(now[name])}`);
-  const breaking = changes(essential);
-  const harmless = changes(notable);
+/** @throws ResumeError when going on would be another run, unless that was asked for */
+async function compareSettings(dir: string, trainer: Trainer, allowed: boolean): Promise<void> {
+  const { breaking, harmless } = await changedSettings(dir, trainer);
   if (harmless.length > 0) console.error(`kaisetsu: changed since ${dir}: ${harmless.join(", ")}.`);
   if (breaking.length === 0) return;
   if (!allowed) {

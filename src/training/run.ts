@@ -2,22 +2,30 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import * as tf from "@tensorflow/tfjs";
+import { checkDiskSpace } from "../checkpoint/disk-space.js";
 import { cleanLeftovers, rotateCheckpoints, writeCheckpoint } from "../checkpoint/store.js";
 import type { Batch } from "../data/types.js";
 import type { Engine } from "../engine/types.js";
+import type { NamedTensors } from "../model/types.js";
 import { countTargets, epochBatches, type RowSource, tokenRows } from "./batches.js";
 import { withPrefix } from "./callbacks.js";
+import { type Surroundings, surroundings } from "./changed-settings.js";
+import { EarlyEnd, eventsHandled, TimeBudget } from "./early-end.js";
 import { NonFiniteError, TrainingInterruptedError } from "./errors.js";
 import { Evaluator } from "./evaluation.js";
 import { speeds } from "./figures.js";
 import { InterruptWatcher } from "./interrupt.js";
+import { warnOfMemory } from "./memory.js";
+import { answerNonFinite, type NonFinite, RollBack, rollbackFactor } from "./non-finite.js";
 import { planTraining, type TrainingPlan } from "./plan.js";
-import { type ResumePoint, resumePoint } from "./resume.js";
+import { newestOwnCheckpoint, type ResumePoint, resumePoint } from "./resume.js";
 import { createScheduler, type LRScheduler } from "./schedule.js";
 import {
   type Bookkeeping,
   loadModelParameters,
   loadTrainingState,
+  type Position,
   writeModelFiles,
   writeTrainingState,
 } from "./snapshot.js";
@@ -29,8 +37,9 @@ import type { Trainer, TrainOptions, TrainOutput } from "./trainer.js";
 export class TrainingRun {
   readonly evaluator: Evaluator;
   private readonly interrupts: InterruptWatcher;
-  private readonly started = performance.now();
+  private readonly budget: TimeBudget;
   private readonly rows: RowSource;
+  private readonly surroundings: Surroundings;
   private readonly nonEmbeddingParameters: number;
   /** Tokens of earlier sessions. */
   private tokensBefore = 0;
@@ -42,8 +51,11 @@ export class TrainingRun {
   private lastLearningRate = 0;
   /** The newest checkpoint of this run. */
   private lastSaved: string | null = null;
-  private longestStepMs = 0;
-  private longestSaveMs = 0;
+  private position: Position = { epoch: 0, next_batch: 0, epoch_ended: false };
+  /** How often `nan_policy: "rollback"` went back, and what became of the learning rate. */
+  private rollbacks = 0;
+  private rateFactor = 1;
+  private start: StartPoint | undefined;
 
   private constructor(
     private readonly trainer: Trainer,
@@ -53,8 +65,10 @@ export class TrainingRun {
     private readonly scheduler: LRScheduler,
     private runId: string,
   ) {
+    this.budget = new TimeBudget(trainer.args.max_train_seconds);
     this.evaluator = new Evaluator(trainer.model, engine, trainer.args.label_smoothing_factor);
     this.rows = trainer.train_dataset!;
+    this.surroundings = surroundings(this.rows);
     const counts = trainer.model.parameterCounts();
     this.nonEmbeddingParameters = counts.total - counts.embedding;
     this.interrupts = new InterruptWatcher((signal) =>
@@ -74,6 +88,8 @@ export class TrainingRun {
     });
     for (const line of await cleanLeftovers(args.output_dir)) console.error(`kaisetsu: ${args.output_dir}: ${line}`);
     const point = await resumePoint(trainer, options);
+    if (args.save_strategy !== "no") await checkDiskSpace(args.output_dir, model, args.save_only_model);
+    warnOfMemory(trainer, engine);
     if (point) await loadModelParameters(point.dir, model);
     const step = new TrainStep(model, engine, args);
     const run = new TrainingRun(trainer, engine, plan, step, scheduler, point?.run_id ?? randomUUID());
@@ -86,18 +102,32 @@ export class TrainingRun {
     }
   }
 
-  async train(): Promise<TrainOutput> {
-    this.interrupts.start();
+  /** @param abandon called when a kernel has cut training off: nothing else will be executed */
+  async train(abandon: () => void): Promise<TrainOutput> {
+    this.interrupts.start(abandon);
     try {
+      const { state, args } = this.trainer;
       await this.trainer.emit("on_train_begin");
-      if (this.trainer.args.eval_on_start) await this.trainer.evaluate();
+      if (state.global_step > 0) await this.endInterruptedStep();
+      else if (args.eval_on_start) await this.trainer.evaluate();
       await this.epochs();
       return await this.finish();
+    } catch (error) {
+      if (!(error instanceof EarlyEnd)) throw error;
+      return await this.endEarly(error);
     } finally {
       this.interrupts.stop();
       // Whatever happened, the model is left with the parameters of the last update.
       this.syncModel();
     }
+  }
+
+  /** At every point where training can end: lets signals in, and leaves the loop if one came or the time is over. */
+  async endIfAsked(next?: "step" | "evaluation"): Promise<void> {
+    await eventsHandled();
+    const { signal, again } = this.interrupts;
+    if (signal !== undefined) throw new EarlyEnd(signal, !again);
+    if (this.budget.isTooShortFor(next)) throw new EarlyEnd(undefined, true);
   }
 
   interrupt(reason: string): void {
@@ -108,9 +138,15 @@ export class TrainingRun {
     this.step.syncModel();
   }
 
+  /** Nothing of this run is executed any more. */
+  abandon(): void {
+    this.interrupts.stop();
+    this.syncModel();
+  }
+
   /** Seconds so far, and tokens a second in this session. */
   tokenSpeed(): LogEntry {
-    const train_runtime = Number(((performance.now() - this.started) / 1000).toFixed(4));
+    const train_runtime = Number((this.budget.elapsedMs / 1000).toFixed(4));
     const tokens = this.trainer.state.num_input_tokens_seen - this.tokensBefore;
     return { train_runtime, train_tokens_per_second: Number((tokens / train_runtime).toFixed(3)) };
   }
@@ -118,30 +154,37 @@ export class TrainingRun {
   dispose(): void {
     this.step.dispose();
     this.evaluator.dispose();
+    tf.dispose(this.start?.parameters ?? {});
   }
 
   private async beginState(point: ResumePoint | undefined): Promise<void> {
     const { trainer, plan } = this;
     const { args } = trainer;
     trainer.control = new TrainerControl();
-    trainer.state = point?.state ?? new TrainerState();
-    const { state } = trainer;
-    state.max_steps = plan.max_steps;
-    state.num_train_epochs = plan.num_train_epochs;
-    state.train_batch_size = args.per_device_train_batch_size;
     if (point === undefined) {
-      state.logging_steps = plan.logging_steps;
-      // Else transformers leaves the state's own default there.
-      if (plan.eval_steps !== null) state.eval_steps = plan.eval_steps;
-      state.save_steps = plan.save_steps;
+      this.beginAtZero();
+      if (args.nan_policy === "rollback") this.rememberStart();
     } else {
       await this.restore(point);
     }
+    trainer.state.max_steps = plan.max_steps;
+    trainer.state.num_train_epochs = plan.num_train_epochs;
+    trainer.state.train_batch_size = args.per_device_train_batch_size;
     // What an earlier run left there would say that this one has ended.
     await rm(join(args.output_dir, "trainer_state.json"), { force: true });
   }
 
+  private beginAtZero(): void {
+    const { logging_steps, eval_steps, save_steps, max_steps, num_train_epochs } = this.plan;
+    this.trainer.state = Object.assign(new TrainerState(), { logging_steps, save_steps, max_steps, num_train_epochs });
+    // Else transformers leaves the state's own default there.
+    if (eval_steps !== null) this.trainer.state.eval_steps = eval_steps;
+    this.position = { epoch: 0, next_batch: 0, epoch_ended: false };
+    this.pendingLoss = this.totalLoss = this.lastLoggedStep = 0;
+  }
+
   private async restore(point: ResumePoint): Promise<void> {
+    this.trainer.state = point.state;
     const { state, callbacks } = this.trainer;
     const books = await loadTrainingState(point.dir, { step: this.step, scheduler: this.scheduler });
     this.lastLoggedStep = books?.last_logged_step ?? state.global_step;
@@ -149,6 +192,10 @@ export class TrainingRun {
     this.totalLoss = books?.total_loss ?? 0;
     this.lastGradNorm = books?.last_grad_norm ?? 0;
     this.tokensBefore = state.num_input_tokens_seen;
+    this.rollbacks = books?.rollbacks ?? 0;
+    this.rateFactor = books?.rate_factor ?? 1;
+    this.position = books?.position ?? this.positionOf(state.global_step);
+    Object.assign(this.trainer.control, books?.pending);
     this.lastSaved = point.dir;
     this.findBestAgain(point.dir);
     if (!books) for (let i = 0; i < state.global_step; i++) this.scheduler.step();
@@ -173,25 +220,70 @@ export class TrainingRun {
     state.best_model_checkpoint = found ?? null;
   }
 
+  /** Where a checkpoint without bookkeeping (Python's) goes on. */
+  private positionOf(step: number): Position {
+    const { plan } = this;
+    const { args } = this.trainer;
+    const next_batch = (step % plan.updates_per_epoch) * args.gradient_accumulation_steps;
+    return { epoch: Math.floor(step / plan.updates_per_epoch), next_batch, epoch_ended: false };
+  }
+
+  /** What the run that wrote the checkpoint had still to do for its last step: log, evaluate, end the epoch. */
+  private async endInterruptedStep(): Promise<void> {
+    const { trainer, position } = this;
+    const { args, control, state } = trainer;
+    await this.logEvaluateSave();
+    const batches = this.batchesOf(position.epoch).length;
+    const over = position.next_batch >= batches || state.global_step >= state.max_steps;
+    const asked = control.should_epoch_stop || control.should_training_stop;
+    if (position.next_batch > 0 && !position.epoch_ended && (over || asked)) await this.endEpoch();
+    if (this.position.epoch_ended) this.position = { epoch: position.epoch + 1, next_batch: 0, epoch_ended: false };
+    else if (args.ignore_data_skip) this.position.next_batch = 0;
+  }
+
   private async epochs(): Promise<void> {
     const { trainer, plan } = this;
-    const { args, state } = trainer;
-    if (state.global_step >= state.max_steps) return;
-    const firstEpoch = Math.floor(state.global_step / plan.updates_per_epoch);
-    const stepsInEpoch = state.global_step % plan.updates_per_epoch;
-    let skip = args.ignore_data_skip ? 0 : stepsInEpoch * args.gradient_accumulation_steps;
-    for (let epoch = firstEpoch; epoch < plan.num_train_epochs; epoch++) {
-      await trainer.emit("on_epoch_begin");
-      const batches = epochBatches(args, this.rows, { epoch, evaluations: this.evaluationsBefore(epoch) });
-      for (let at = skip; at < batches.length; at += args.gradient_accumulation_steps) {
-        await this.oneStep(batches.slice(at, at + args.gradient_accumulation_steps), at, epoch);
-        if (trainer.control.should_epoch_stop || trainer.control.should_training_stop) break;
+    for (;;) {
+      try {
+        while (!this.isOver() && this.position.epoch < plan.num_train_epochs) {
+          await trainer.emit("on_epoch_begin");
+          await this.stepsOfEpoch();
+          await this.endEpoch();
+          if (this.isOver()) return;
+          this.position = { epoch: this.position.epoch + 1, next_batch: 0, epoch_ended: false };
+        }
+        return;
+      } catch (error) {
+        if (!(error instanceof RollBack)) throw error;
+        await this.rollBack(error.message);
       }
-      skip = 0;
-      await trainer.emit("on_epoch_end");
-      await this.logEvaluateSave();
-      if (trainer.control.should_training_stop) break;
     }
+  }
+
+  private isOver(): boolean {
+    const { state, control } = this.trainer;
+    return control.should_training_stop || state.global_step >= state.max_steps;
+  }
+
+  private async stepsOfEpoch(): Promise<void> {
+    const { control, args } = this.trainer;
+    const { epoch, next_batch } = this.position;
+    const batches = this.batchesOf(epoch);
+    for (let at = next_batch; at < batches.length; at += args.gradient_accumulation_steps) {
+      await this.oneStep(batches.slice(at, at + args.gradient_accumulation_steps), at, epoch);
+      if (control.should_epoch_stop || control.should_training_stop) return;
+      await this.endIfAsked("step");
+    }
+  }
+
+  private async endEpoch(): Promise<void> {
+    await this.trainer.emit("on_epoch_end");
+    this.position = { ...this.position, epoch_ended: true };
+    await this.logEvaluateSave();
+  }
+
+  private batchesOf(epoch: number): number[][] {
+    return epochBatches(this.trainer.args, this.rows, { epoch, evaluations: this.evaluationsBefore(epoch) });
   }
 
   private evaluationsBefore(epoch: number): number {
@@ -201,24 +293,38 @@ export class TrainingRun {
 
   /** `window`: the micro-batches (row numbers) of one optimizer step; `at`: the first one's place in the epoch. */
   private async oneStep(window: number[][], at: number, epoch: number): Promise<void> {
-    const { trainer, step, scheduler } = this;
+    const { trainer, scheduler } = this;
     const { args, state } = trainer;
-    const started = performance.now();
     await trainer.emit("on_step_begin");
+    const finite = await this.budget.measure("step", () => this.updateWith(window));
+    if (finite) {
+      await trainer.emit("on_optimizer_step");
+      scheduler.step();
+    }
+    state.global_step += 1;
+    state.epoch = epoch + (at + window.length) / this.plan.batches_per_epoch;
+    this.position = { epoch, next_batch: at + args.gradient_accumulation_steps, epoch_ended: false };
+    await trainer.emit("on_step_end");
+    await this.logEvaluateSave();
+  }
+
+  /** @returns false when the step was left out, because something in it was not a number */
+  private async updateWith(window: number[][]): Promise<boolean> {
+    const { trainer, step } = this;
+    const { args, state } = trainer;
     const batches = window.map((rows) =>
       trainer.collator.collate(tokenRows(this.rows, rows, args.remove_unused_columns)),
     );
     const targets = batches.reduce((sum, batch) => sum + countTargets(batch), 0);
     let loss = 0;
-    let finite = true;
+    let bad: NonFinite | undefined;
     for (const [i, batch] of batches.entries()) {
       const draw = state.global_step * args.gradient_accumulation_steps + i;
       // Torch adds the micro-losses in float32.
       const part = await step.accumulate(batch, targets === 0 ? Number.NaN : 1 / targets, draw);
-      await this.stopIfInterrupted();
+      await this.endIfAsked();
       if (!Number.isFinite(part)) {
-        this.refuseNonFinite(`The loss of a training batch is ${part}`, window[i]!, targets === 0);
-        finite = false;
+        bad = { what: `The loss of a training batch is ${part}`, rows: window[i]!, all_masked: targets === 0 };
         break;
       }
       loss = Math.fround(loss + part);
@@ -226,30 +332,27 @@ export class TrainingRun {
         await trainer.emit("on_substep_end", { substep: { done: i + 1, total: batches.length } });
       }
     }
+    // Not before the whole step is there: one that an interrupt drops must leave no trace.
+    for (const batch of batches) this.countTokens(batch);
     await trainer.emit("on_pre_optimizer_step");
-    this.lastLearningRate = scheduler.getLastLr();
-    if (finite) {
-      this.lastGradNorm = await step.update(this.lastLearningRate);
-      finite = Number.isFinite(this.lastGradNorm);
-      if (!finite) this.refuseNonFinite(`The gradient's norm is ${this.lastGradNorm}`, window.flat(), false);
-    } else {
+    this.lastLearningRate = this.scheduler.getLastLr() * this.rateFactor;
+    if (bad) {
       step.dropGradient();
       this.lastGradNorm = Number.NaN;
+    } else {
+      this.lastGradNorm = await step.update(this.lastLearningRate);
+      if (!Number.isFinite(this.lastGradNorm)) {
+        bad = { what: `The gradient's norm is ${this.lastGradNorm}`, rows: window.flat(), all_masked: false };
+      }
     }
-    if (finite) {
-      this.pendingLoss += loss;
-      this.totalLoss += loss;
-      await trainer.emit("on_optimizer_step");
-      scheduler.step();
+    if (bad) {
+      const { lastSaved, rollbacks } = this;
+      answerNonFinite(bad, { state, args, lastSaved, rollbacks });
+      return false;
     }
-    // Only now: an interruption in the middle drops the whole step, as if it had never begun.
-    for (const batch of batches) this.countTokens(batch);
-    state.global_step += 1;
-    state.epoch = epoch + (at + window.length) / this.plan.batches_per_epoch;
-    await trainer.emit("on_step_end");
-    this.longestStepMs = Math.max(this.longestStepMs, performance.now() - started);
-    this.stopInTime();
-    await this.logEvaluateSave();
+    this.pendingLoss += loss;
+    this.totalLoss += loss;
+    return true;
   }
 
   private async logEvaluateSave(): Promise<void> {
@@ -257,14 +360,15 @@ export class TrainingRun {
     const { control, state, args } = trainer;
     if (control.should_log && state.global_step > this.lastLoggedStep) await this.logTraining();
     if (control.should_evaluate) {
-      const metrics = await trainer.evaluate();
+      await this.endIfAsked("evaluation");
+      const metrics = await this.budget.measure("evaluation", () => trainer.evaluate());
       const key = withPrefix(args.metric_for_best_model ?? "loss");
       if (this.scheduler.stepWithMetric) this.scheduler.stepWithMetric(metricNamed(key, metrics));
       const improved = args.metric_for_best_model !== null && this.noteBest(metricNamed(key, metrics));
       if (args.save_strategy === "best") control.should_save = improved;
     }
     if (control.should_save) {
-      await this.save();
+      await this.budget.measure("save", () => this.save());
       control.should_save = false;
       await trainer.emit("on_save");
     }
@@ -293,10 +397,10 @@ export class TrainingRun {
     return true;
   }
 
-  private async save(): Promise<void> {
+  /** @param early when training is left in the middle of the step's log, evaluation and save: a resume does the rest */
+  private async save(early = false): Promise<void> {
     const { trainer, step, scheduler } = this;
     const { args, state, model } = trainer;
-    const started = performance.now();
     this.syncModel();
     const previousBest = state.best_model_checkpoint;
     this.pointToBest();
@@ -305,7 +409,7 @@ export class TrainingRun {
       this.lastSaved = await writeCheckpoint(args.output_dir, run, async (dir) => {
         await writeModelFiles(dir, trainer);
         if (!args.save_only_model) {
-          await writeTrainingState(dir, { step, model, scheduler, args, books: this.bookkeeping() });
+          await writeTrainingState(dir, { step, model, scheduler, args, books: this.bookkeeping(early) });
         }
         state.stateful_callbacks = this.callbackStates();
         await writeFile(join(dir, "trainer_state.json"), state.toJson());
@@ -314,8 +418,9 @@ export class TrainingRun {
       state.best_model_checkpoint = previousBest;
       throw error;
     }
+    tf.dispose(this.start?.parameters ?? {});
+    this.start = undefined;
     await this.rotate(args.save_total_limit);
-    this.longestSaveMs = Math.max(this.longestSaveMs, performance.now() - started);
   }
 
   /** The best checkpoint is the one of the best step, if that step was saved; else the older one stays. */
@@ -337,14 +442,26 @@ export class TrainingRun {
     await rotateCheckpoints(args.output_dir, { run_id: this.runId, limit, newest: this.lastSaved, best });
   }
 
-  private bookkeeping(): Bookkeeping {
+  private bookkeeping(early = false): Bookkeeping {
+    const { control, state } = this.trainer;
+    const stoppedByCallback = control.should_training_stop && state.global_step < state.max_steps;
     return {
+      position: this.position,
+      pending: {
+        should_training_stop: stoppedByCallback,
+        should_epoch_stop: control.should_epoch_stop,
+        should_log: early && control.should_log,
+        should_evaluate: early && control.should_evaluate,
+        should_save: early && control.should_save,
+      },
+      rollbacks: this.rollbacks,
+      rate_factor: this.rateFactor,
       run_id: this.runId,
       pending_loss: this.pendingLoss,
       last_logged_step: this.lastLoggedStep,
       total_loss: this.totalLoss,
       last_grad_norm: this.lastGradNorm,
-      train_rows: this.rows.length,
+      ...this.surroundings,
       callbacks: Object.fromEntries(
         this.trainer.callbacks.flatMap((callback) =>
           callback.name !== undefined && callback.state ? [[callback.name, callback.state()]] : [],
@@ -362,7 +479,7 @@ export class TrainingRun {
     const { state, args } = trainer;
     const training_loss = this.totalLoss / Math.max(state.global_step, 0.001);
     const metrics: LogEntry = {
-      ...speeds("train", (performance.now() - this.started) / 1000, plan.num_train_samples, plan.max_steps),
+      ...speeds("train", this.budget.elapsedMs / 1000, plan.num_train_samples, plan.max_steps),
       total_flos: state.total_flos,
       train_loss: training_loss,
     };
@@ -374,8 +491,8 @@ export class TrainingRun {
       await rotateCheckpoints(args.output_dir, { run_id: this.runId, limit: 1, newest: best, best });
     }
     await trainer.emit("on_train_end");
-    if (!this.outOfTime) await trainer.saveState();
-    return { global_step: state.global_step, training_loss, metrics };
+    await trainer.saveState();
+    return { global_step: state.global_step, training_loss, metrics, finished: true };
   }
 
   private async loadBest(dir: string): Promise<void> {
@@ -383,57 +500,71 @@ export class TrainingRun {
     this.step.takeFromModel();
   }
 
-  private outOfTime = false;
-
-  /** With `max_train_seconds`: stops while there is still time for a save. */
-  private stopInTime(): void {
-    const { args, control, state } = this.trainer;
-    if (args.max_train_seconds === null || state.global_step >= state.max_steps) return;
-    const needed = (performance.now() - this.started + 2 * this.longestStepMs + 2 * this.longestSaveMs) / 1000;
-    if (needed < args.max_train_seconds) return;
-    this.outOfTime = true;
-    control.should_training_stop = true;
-    control.should_save = true;
-    console.error(
-      `kaisetsu: max_train_seconds (${args.max_train_seconds} s) is nearly over after step ${state.global_step} of ` +
-        `${state.max_steps}: saving and stopping. Resume with trainer.train({ resume_from_checkpoint: true }).`,
-    );
-  }
-
-  private async stopIfInterrupted(): Promise<void> {
-    const { signal } = this.interrupts;
-    if (signal === undefined) return;
-    const { state, args } = this.trainer;
+  /** Saves what is done, and says how to go on. */
+  private async endEarly(end: EarlyEnd): Promise<TrainOutput> {
+    const { state, args, control } = this.trainer;
     this.step.dropGradient();
     const name = `checkpoint-${state.global_step}`;
-    if (state.global_step > 0 && (this.lastSaved === null || basename(this.lastSaved) !== name)) await this.save();
+    if (end.save && state.global_step > 0 && (this.lastSaved === null || basename(this.lastSaved) !== name)) {
+      await this.save(true);
+      await this.trainer.emit("on_save");
+    }
+    Object.assign(control, new TrainerControl(), { should_training_stop: true });
     const hint = this.lastSaved
-      ? `Everything up to step ${state.global_step} is saved in ${this.lastSaved}; go on with ` +
-        "trainer.train({ resume_from_checkpoint: true })."
+      ? `Everything up to step ${stepOf(this.lastSaved)} is saved in ${this.lastSaved}; go on with ` +
+        `trainer.train({ resume_from_checkpoint: true }).`
       : "No step was finished, so there is nothing to save.";
-    throw new TrainingInterruptedError(
-      `Training was interrupted (${signal}) after step ${state.global_step} of ${state.max_steps} in ${args.output_dir}. ${hint}`,
-      signal,
-      this.lastSaved,
-    );
+    const where = `after step ${state.global_step} of ${state.max_steps} in ${args.output_dir}`;
+    if (end.signal !== undefined) {
+      const message = `Training was interrupted (${end.signal}) ${where}. ${hint}`;
+      throw new TrainingInterruptedError(message, end.signal, this.lastSaved);
+    }
+    console.error(`kaisetsu: max_train_seconds (${args.max_train_seconds} s) is nearly over ${where}. ${hint}`);
+    const training_loss = this.totalLoss / Math.max(state.global_step, 0.001);
+    const metrics = { train_runtime: Number((this.budget.elapsedMs / 1000).toFixed(4)), train_loss: training_loss };
+    return { global_step: state.global_step, training_loss, metrics, finished: false };
   }
 
-  private refuseNonFinite(what: string, rows: number[], allMasked: boolean): void {
-    const { state, args } = this.trainer;
-    const where = `at step ${state.global_step + 1} of ${state.max_steps} (training rows ${rows.join(", ")})`;
-    const why = allMasked ? "every label of this step is -100, so there is nothing to learn from" : "";
-    const message = `${what} ${where}${why ? `: ${why}` : ""}.`;
-    if (args.nan_policy === "skip") {
-      console.error(`kaisetsu: ${message} This step is left out (nan_policy: "skip").`);
-      return;
+  private rememberStart(): void {
+    const parameters = Object.entries(this.trainer.model.trainableParameters());
+    this.start = {
+      parameters: Object.fromEntries(parameters.map(([name, tensor]) => [name, tf.clone(tensor)])),
+      scheduler: this.scheduler.stateDict(),
+    };
+  }
+
+  /** Goes back to the newest whole checkpoint of this run, or to the beginning, with a lower learning rate. */
+  private async rollBack(why: string): Promise<void> {
+    const { trainer, step, scheduler, start } = this;
+    const { args, model } = trainer;
+    const rollbacks = this.rollbacks + 1;
+    const rateFactor = this.rateFactor * rollbackFactor;
+    const point = start ? undefined : await newestOwnCheckpoint(args.output_dir, this.runId);
+    if (point) {
+      await loadModelParameters(point.dir, model);
+      step.takeFromModel();
+      trainer.control = new TrainerControl();
+      await this.restore(point);
+      trainer.state.max_steps = this.plan.max_steps;
+    } else if (start) {
+      model.setTrainableParameters(start.parameters);
+      this.start = undefined;
+      step.takeFromModel();
+      step.forgetMoments();
+      scheduler.loadStateDict(start.scheduler);
+      trainer.control = new TrainerControl();
+      this.beginAtZero();
+      this.rememberStart();
+    } else {
+      throw new NonFiniteError(`${why} There is no whole checkpoint of this run in ${args.output_dir} to go back to.`);
     }
-    const kept = this.lastSaved
-      ? `The last good checkpoint is ${this.lastSaved}.`
-      : "No checkpoint had been saved yet.";
-    throw new NonFiniteError(
-      `${message} Nothing was changed by it. ${kept} Try a lower learning_rate or a smaller max_grad_norm, look at those ` +
-        'rows, or set nan_policy: "skip".',
+    this.rollbacks = rollbacks;
+    this.rateFactor = rateFactor;
+    console.error(
+      `kaisetsu: ${why} Going back to ${point?.dir ?? "the beginning"} with ${rateFactor} times the learning rate ` +
+        `(nan_policy: "rollback").`,
     );
+    if (point) await this.endInterruptedStep();
   }
 
   private countTokens({ input_ids, attention_mask }: Batch): void {
@@ -446,6 +577,16 @@ export class TrainingRun {
       for (const row of attention_mask) for (const one of row) if (one !== 0) state.num_input_tokens_seen += 1;
     }
   }
+}
+
+/** The beginning, for a roll back before the first save. */
+interface StartPoint {
+  parameters: NamedTensors;
+  scheduler: Record<string, unknown>;
+}
+
+function stepOf(checkpoint: string): string {
+  return basename(checkpoint).replace("checkpoint-", "");
 }
 
 function metricNamed(key: string, metrics: LogEntry): number {

@@ -185,6 +185,14 @@ export class TrainStep {
     this.updates = state.step;
   }
 
+  /** Puts the optimizer back to before its first step. */
+  forgetMoments(): void {
+    tf.dispose([this.m, this.v]);
+    this.m = tf.zeros([this.size]);
+    this.v = tf.zeros([this.size]);
+    this.updates = 0;
+  }
+
   dispose(): void {
     this.dropGradient();
     tf.dispose([this.zero, this.m, this.v, ...this.params]);

@@ -1,6 +1,7 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lockOutputDir } from "../checkpoint/lock.js";
+import { writeInto } from "../checkpoint/store.js";
 import { DataCollatorForLanguageModeling } from "../data/collator.js";
 import type { PreTrainedTokenizer } from "../data/tokenizer.js";
 import { ensureEngine } from "../engine/index.js";
@@ -51,6 +52,8 @@ export interface TrainOutput {
   /** Mean step loss of the whole run. */
   training_loss: number;
   metrics: LogEntry;
+  /** False when `max_train_seconds` ended it before its last step. */
+  finished: boolean;
 }
 
 /**
@@ -107,7 +110,7 @@ export class Trainer {
     const unlock = lockOutputDir(this.args.output_dir);
     try {
       this.run = await TrainingRun.prepare(this, await ensureEngine(), options);
-      return await this.run.train();
+      return await this.run.train(() => this.abandon(unlock));
     } finally {
       this.run?.dispose();
       this.run = undefined;
@@ -135,7 +138,10 @@ export class Trainer {
         evaluator,
         rows,
         options.metric_key_prefix ?? "eval",
-        (done, total) => this.emit("on_prediction_step", { prediction: { done, total } }),
+        async (done, total) => {
+          await this.emit("on_prediction_step", { prediction: { done, total } });
+          await this.run?.endIfAsked();
+        },
       );
       await this.log(metrics);
       this.control.should_evaluate = false;
@@ -149,8 +155,7 @@ export class Trainer {
   /** Writes the model (or adapter), its tokenizer and `training_args.json`. Default: into `output_dir`. */
   async saveModel(dir: string = this.args.output_dir): Promise<void> {
     this.run?.syncModel();
-    await mkdir(dir, { recursive: true });
-    await writeModelFiles(dir, this);
+    await writeInto(dir, (staging) => writeModelFiles(staging, this));
   }
 
   /** Writes `trainer_state.json` into `output_dir`: there, it says that training has ended. */
@@ -190,6 +195,13 @@ export class Trainer {
 
   private async newEvaluator(): Promise<Evaluator> {
     return new Evaluator(this.model, await ensureEngine(), this.args.label_smoothing_factor);
+  }
+
+  /** After a kernel has cut training off in the middle of a computation: another `train()` must be possible. */
+  private abandon(unlock: () => void): void {
+    this.run?.abandon();
+    this.run = undefined;
+    unlock();
   }
 
   private checkOptions(): void {
