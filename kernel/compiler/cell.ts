@@ -1,7 +1,9 @@
-import ts from "typescript";
+import ts = require("typescript");
+
 import { type Declaration, Declarations, splitDeclarations } from "./declarations.js";
 import { type CellDiagnostic, describe } from "./diagnostics.js";
-import { mentionedIn, namesOf } from "./names.js";
+import { declaredIn, mentionedIn, namesOf } from "./names.js";
+import { isSimple } from "./node-types.js";
 import { type CellService, createCellService } from "./service.js";
 import { CELL, cellTransform, SCOPE } from "./transform.js";
 
@@ -33,7 +35,11 @@ export class CellCompiler {
   compile(id: number, code: string, mode: TypeMode): CompiledCell {
     const parsed = ts.createSourceFile("cell.ts", code, ts.ScriptTarget.Latest, true);
     const names = namesOf(parsed);
-    const earlier = [...mentionedIn(parsed)].filter((name) => this.declarations.has(name) && !names.all.has(name));
+    const mentioned = mentionedIn(parsed);
+    const earlier = [...mentioned].filter((name) => this.declarations.has(name) && !names.all.has(name));
+    if (!this.service.hasAllTypes && (names.imports.length > 0 || !this.isSimple(mentioned, declaredIn(parsed)))) {
+      this.service.useAllTypes();
+    }
     const prefix = this.declarations.render(earlier, names.all);
     const exported = [...names.all].filter((name) => !names.exported.has(name));
     const text = `${prefix}${code}\nexport { ${exported.join(", ")} };\n`;
@@ -80,6 +86,17 @@ export class CellCompiler {
       diagnostics,
       blocked: false,
     };
+  }
+
+  private isSimple(mentioned: Set<string>, own: Set<string>): boolean {
+    return isSimple(mentioned, (name) => own.has(name) || this.declarations.has(name));
+  }
+
+  /** Reads what `compile` may have left out, so that no cell has to wait for it. */
+  warmUp(): void {
+    if (this.service.hasAllTypes) return;
+    this.service.useAllTypes();
+    this.service.program();
   }
 
   /** The cell has run; of its values, `live` were reached before it ended. */

@@ -1,4 +1,5 @@
-import ts from "typescript";
+import ts = require("typescript");
+
 import type { CellCompiler } from "./cell.js";
 import { mentionedIn, namesOf } from "./names.js";
 
@@ -16,6 +17,7 @@ export function prepare(compiler: CellCompiler, code: string, extra: Iterable<st
   const names = namesOf(parsed);
   const wanted = [...new Set([...mentionedIn(parsed), ...extra])].filter((name) => !names.all.has(name));
   const prefix = compiler.declarations.render(wanted, names.all);
+  compiler.service.useAllTypes();
   compiler.service.setText(`${prefix}${code}\nexport {};\n`);
   return prefix.length;
 }

@@ -1,4 +1,4 @@
-import ts from "typescript";
+import ts = require("typescript");
 
 /**
  * What earlier cells declared, as declaration text: the type checker sees these lines in front of the next cell.

@@ -1,4 +1,4 @@
-import ts from "typescript";
+import ts = require("typescript");
 
 export interface CellDiagnostic {
   kind: "syntax" | "type";

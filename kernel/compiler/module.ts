@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import ts from "typescript";
+
+import ts = require("typescript");
 
 export interface CompiledModule {
   js: string;

@@ -1,4 +1,4 @@
-import ts from "typescript";
+import ts = require("typescript");
 
 /** What a cell declares at its top level. */
 export interface CellNames {
@@ -17,15 +17,40 @@ export function namesOf(file: ts.SourceFile): CellNames {
   return names;
 }
 
-/** Every identifier in the cell: a superset of the names of earlier cells that it uses. */
+/** Every identifier in the cell that is not a member's name: a superset of the names of earlier cells that it uses. */
 export function mentionedIn(file: ts.SourceFile): Set<string> {
   const mentioned = new Set<string>();
   const visit = (node: ts.Node): void => {
-    if (ts.isIdentifier(node)) mentioned.add(node.text);
+    if (ts.isIdentifier(node) && !isMemberName(node)) mentioned.add(node.text);
     ts.forEachChild(node, visit);
   };
   visit(file);
   return mentioned;
+}
+
+/** Every name that the cell declares anywhere, in functions too. */
+export function declaredIn(file: ts.SourceFile): Set<string> {
+  const declared = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    const { name } = node as { name?: ts.Node };
+    if (ts.isDeclarationStatement(node) || ts.isVariableDeclaration(node) || ts.isParameter(node)) {
+      if (name && ts.isIdentifier(name)) declared.add(name.text);
+    } else if (ts.isBindingElement(node) || ts.isTypeParameterDeclaration(node) || ts.isFunctionExpression(node)) {
+      if (name && ts.isIdentifier(name)) declared.add(name.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return declared;
+}
+
+function isMemberName(node: ts.Identifier): boolean {
+  const { parent } = node;
+  if (ts.isPropertyAccessExpression(parent)) return parent.name === node;
+  if (ts.isQualifiedName(parent)) return parent.right === node;
+  return (
+    (ts.isPropertyAssignment(parent) || ts.isTypeElement(parent) || ts.isClassElement(parent)) && parent.name === node
+  );
 }
 
 function collect(statement: ts.Statement, names: CellNames): void {

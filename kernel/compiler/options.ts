@@ -1,5 +1,6 @@
 import { dirname, relative, resolve, sep } from "node:path";
-import ts from "typescript";
+
+import ts = require("typescript");
 
 /** What the kernel needs whatever a `tsconfig.json` says: cells are modules that reach one another by name. */
 const fixed: ts.CompilerOptions = {

@@ -1,10 +1,13 @@
 import { readFileSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
+import { createRequire, isBuiltin } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+
+import ts = require("typescript");
+
 import { globalsDeclaration, tslabDeclaration } from "./ambient.js";
 import { MODULES } from "./declarations.js";
+import { coreNodeFiles } from "./node-types.js";
 import { compilerOptions } from "./options.js";
 
 /** A language service over one changing file, the cell, in the notebook's folder. */
@@ -17,6 +20,9 @@ export interface CellService {
   setModules(text: string): void;
   /** The program for the text that was set last. */
   program(): ts.Program;
+  /** Until this is called, most of Node's types are left out: see `isSimple`. */
+  useAllTypes(): void;
+  readonly hasAllTypes: boolean;
 }
 
 export function createCellService(cwd: string): CellService {
@@ -32,17 +38,27 @@ export function createCellService(cwd: string): CellService {
     [modulesFile, "export {};"],
   ]);
   const versions = new Map([...virtual.keys()].map((file) => [file, 0]));
-  const roots = [globalsFile, modulesFile, cellFile, ...nodeTypes(cwd)];
+  const nodeRoots = nodeTypes(cwd);
+  const nodeFolder = nodeRoots[0] === undefined ? undefined : dirname(nodeRoots[0]);
+  const roots = [globalsFile, modulesFile, cellFile, ...nodeRoots];
+  let hasAllTypes = false;
+  const isLeftOut = (file: string) =>
+    !hasAllTypes &&
+    nodeFolder !== undefined &&
+    file.startsWith(nodeFolder) &&
+    !coreNodeFiles.test(file.slice(nodeFolder.length + 1).replaceAll("\\", "/"));
   const snapshots = new Map<string, { version: string; snapshot: ts.IScriptSnapshot | undefined }>();
   const cache = ts.createModuleResolutionCache(cwd, (file) => file, options);
 
   const fileExists = (file: string) => virtual.has(file) || ts.sys.fileExists(file);
-  const readFile = (file: string) => virtual.get(file) ?? ts.sys.readFile(file);
+  const readFile = (file: string) => virtual.get(file) ?? (isLeftOut(file) ? "" : ts.sys.readFile(file));
   // The cache is not in the public interface; without it each program looks for 800 package.json files again.
   const host: ts.LanguageServiceHost & { getModuleResolutionCache(): ts.ModuleResolutionCache } = {
     getModuleResolutionCache: () => cache,
+    // A third of the time that parsing takes; what inspection shows of comments, it reads itself.
+    jsDocParsingMode: ts.JSDocParsingMode.ParseNone,
     getScriptFileNames: () => roots,
-    getScriptVersion: (file) => versions.get(file)?.toString() ?? versionOf(file),
+    getScriptVersion: (file) => versions.get(file)?.toString() ?? (isLeftOut(file) ? "left out" : versionOf(file)),
     getScriptSnapshot: (file) => {
       const version = host.getScriptVersion(file);
       const known = snapshots.get(file);
@@ -81,6 +97,8 @@ export function createCellService(cwd: string): CellService {
     const key = `${dirname(from)}\0${mode}\0${name}`;
     const known = resolved.get(key);
     if (known) return known;
+    // Declared by Node's types, not by a file of that name.
+    if (name.startsWith("node:") || (nodeFolder && from.startsWith(nodeFolder) && isBuiltin(name))) return nowhere;
     let found = ts.resolveModuleName(name, from, options, resolutionHost, undefined, redirected, mode);
     const isBare = !name.startsWith(".") && !name.startsWith("/");
     // A notebook in a folder without kaisetsu gets the kernel's own copy, and what that depends on.
@@ -106,9 +124,16 @@ export function createCellService(cwd: string): CellService {
     setText: (text) => change(cellFile, text),
     setModules: (text) => change(modulesFile, text),
     program: () => service.getProgram()!,
+    useAllTypes() {
+      hasAllTypes = true;
+    },
+    get hasAllTypes() {
+      return hasAllTypes;
+    },
   };
 }
 
+const nowhere = { resolvedModule: undefined } as ts.ResolvedModuleWithFailedLookupLocations;
 const ownFile = fileURLToPath(import.meta.url);
 
 function resolvedDeclaration(file: string): ts.ResolvedModuleFull {

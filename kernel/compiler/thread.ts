@@ -1,10 +1,15 @@
 import { workerData } from "node:worker_threads";
 import { type CompilerSetup, Signal } from "../messages.js";
-import { CellCompiler, type TypeMode } from "./cell.js";
-import { complete } from "./complete.js";
-import { inspectAt } from "./inspect.js";
-import { isComplete } from "./is-complete.js";
-import { compileModule } from "./module.js";
+import type { TypeMode } from "./cell.js";
+import { loadTypeScript } from "./load.js";
+
+// The rest of the compiler loads TypeScript: it must be there before.
+const writeCache = loadTypeScript();
+const { CellCompiler } = await import("./cell.js");
+const { complete } = await import("./complete.js");
+const { inspectAt } = await import("./inspect.js");
+const { isComplete } = await import("./is-complete.js");
+const { compileModule } = await import("./module.js");
 
 /** Requests of the protocol thread; each is answered with `{ id, result }` or `{ id, error }`. */
 export type CompilerRequest =
@@ -32,9 +37,12 @@ cells.on("message", ({ path }: { kind: "module"; path: string }) => {
   Atomics.notify(words, Signal.compiled);
 });
 
-// The first program takes half a second: begin before the first cell comes.
+// The first program takes longest: begin before the first cell comes.
 compiler.compile(0, "console.log(1)", "block");
 compiler.commit(0, []);
+// After what has been asked for in the meantime.
+setTimeout(() => compiler.warmUp(), 100);
+setTimeout(writeCache, 5000).unref();
 
 function answer(request: CompilerRequest): unknown {
   switch (request.op) {

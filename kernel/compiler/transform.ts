@@ -1,4 +1,5 @@
-import ts from "typescript";
+import ts = require("typescript");
+
 import type { CellNames } from "./names.js";
 
 /** What the cell's code calls the kernel; see cells/scope.ts. */

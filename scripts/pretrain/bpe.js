@@ -1,9 +1,15 @@
 /**
  * Byte-pair encoding learnt from text: which neighbours to join, most frequent first.
  *
- * Text is cut at punctuation before counting, and a piece grows to at most `max_piece` characters: without both, the
- * formulaic corpus would turn whole phrases into single tokens, and a small model could no longer recombine them.
+ * Text is cut before counting, and a piece grows to at most `max_piece` characters: without both, the formulaic corpus
+ * would turn whole phrases into single tokens, and a small model could no longer recombine them.
  */
+
+/**
+ * Where a piece must end: at punctuation, and between a noun and its particle. Else the corpus would teach 友達は, 友達と and
+ * 友達の as three unrelated words.
+ */
+const boundary = /[^\p{L}\p{N}ー]+|(?<=[\p{Script=Han}\p{Script=Katakana}ー])(?=[はがをにとへでのやも])/u;
 
 /** `{ alphabet, merges }`: characters by frequency, and pairs in the order in which they were learnt. */
 export function learnMerges(texts, { merges: wanted, max_piece = 4, min_count = 2 }) {
@@ -11,7 +17,7 @@ export function learnMerges(texts, { merges: wanted, max_piece = 4, min_count = 
   const segments = new Map();
   for (const text of texts) {
     for (const character of text) alphabet.set(character, (alphabet.get(character) ?? 0) + 1);
-    for (const segment of text.split(/[^\p{L}\p{N}ー]+/u)) {
+    for (const segment of text.split(boundary)) {
       if (segment.length > 1) segments.set(segment, (segments.get(segment) ?? 0) + 1);
     }
   }

@@ -7,19 +7,22 @@
  */
 import { readConcepts } from "./facts.js";
 import { seeded } from "./random.js";
+import { wonderingQuestion } from "./wondering.js";
 
-/** `count` different dialogues `{ messages: [{ role, content }, …] }`. */
+/** `count` different dialogues `{ theme, messages: [{ role, content }, …] }`. */
 export function buildCorpus({ count, seed }) {
   const random = seeded(seed);
   const concepts = readConcepts();
   const seen = new Set();
   const corpus = [];
   while (corpus.length < count) {
-    const turns = dialogue(random.pick(concepts), concepts, random);
+    const concept = random.pick(concepts);
+    const turns = dialogue(concept, concepts, random);
     const key = turns.join("\n");
     if (seen.has(key)) continue;
     seen.add(key);
-    corpus.push({ messages: turns.map((content, i) => ({ role: i % 2 === 0 ? "user" : "model", content })) });
+    const messages = turns.map((content, i) => ({ role: i % 2 === 0 ? "user" : "model", content }));
+    corpus.push({ theme: concept.theme, messages });
   }
   return corpus;
 }
@@ -27,13 +30,25 @@ export function buildCorpus({ count, seed }) {
 /** One to three rounds about one concept; the later rounds lean on the earlier ones. */
 function dialogue(concept, concepts, random) {
   const told = { concept, used: new Set(), random };
-  const turns = random.pick([opinion, opinion, opinion, question, question, question, thought, comparison])(
-    told,
-    concepts,
-  );
+  const beginnings = [opinion, opinion, opinion, question, question, question, thought, comparison, wondering];
+  const turns = random.pick(beginnings)(told, concepts);
   const rounds = random.pick([1, 1, 2, 2, 3]);
-  for (let round = 1; round < rounds; round++) turns.push(...followUp(told));
+  for (let round = 1; round < rounds; round++) turns.push(...random.pick([followUp, wondering])(told, concepts));
   return turns;
+}
+
+/** The user asks as Socrates would, the assistant answers all the same. */
+function wondering(told, concepts) {
+  const { concept, random } = told;
+  const [asked, relation] = wonderingQuestion(concept, neighbour(concept, concepts, random), random);
+  const opener = random.pick(["", "", "", "よい質問です。", "人によって違います。", "そうとも限りません。", "はい。"]);
+  return [asked, opener + statement(relation, told)];
+}
+
+/** Another concept, mostly of the same theme. */
+function neighbour(concept, concepts, random) {
+  const near = concepts.filter(({ theme, name }) => theme === concept.theme && name !== concept.name);
+  return random.pick(random.chance(0.7) && near.length > 0 ? near : concepts.filter((other) => other !== concept));
 }
 
 function opinion({ concept, used, random }) {
@@ -81,8 +96,7 @@ function thought(told) {
 
 function comparison(told, concepts) {
   const { concept, random } = told;
-  const near = concepts.filter(({ theme, name }) => theme === concept.theme && name !== concept.name);
-  const other = random.pick(random.chance(0.7) && near.length > 0 ? near : concepts.filter((c) => c !== concept));
+  const other = neighbour(concept, concepts, random);
   const [a, b] = [concept.name, other.name];
   const asked = random.pick([
     `${a}と${b}は、同じでしょうか。`,
@@ -142,6 +156,17 @@ function followUp(told) {
     ["まだわかりません。", () => `ゆっくり考えるとよいです。${statement("examples", told)}`],
     ["もっと教えてください。", () => statement(random.pick(["why", "how", "examples"]), told)],
     [`たぶん、${clause(random.pick(concept.why))}からです。`, () => `そのとおりです。${statement("how", told)}`],
+    [`${clause(random.pick(concept.why))}ところです。`, () => `よい所に気づきました。${statement("how", told)}`],
+    [
+      `よくわかりませんが、${clause(random.pick(concept.why))}からでしょうか。`,
+      () => `そのとおりです。${statement("examples", told)}`,
+    ],
+    [
+      `そう言われると、${clause(random.pick(concept.cautions))}ことがあります。`,
+      () => `よくあることです。${statement("how", told)}`,
+    ],
+    [`いいえ、${clause(random.pick(concept.cautions))}こともあります。`, () => `そうですね。${statement("how", told)}`],
+    [`はい、${clause(random.pick(concept.examples))}ことがあります。`, () => `よい例です。${statement("why", told)}`],
     [`${clause(random.pick(concept.examples))}ときです。`, () => `よい例です。${statement("why", told)}`],
     [`${concretely(random.pick(concept.how))}だと思います。`, () => `よい考えです。${statement("cautions", told)}`],
   ];

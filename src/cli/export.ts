@@ -17,7 +17,12 @@ export function exportCommand(): Command {
       const output = resolve(options.output ?? input.replace(/(\.ipynb)?$/i, ".html"));
       try {
         const { ui, lang } = options;
-        await exportFile(readNotebook(input), output, { name: basename(input), folder: dirname(input), ui, lang });
+        await exportFile(readNotebook(input, { repair: true }), output, {
+          name: basename(input),
+          folder: dirname(input),
+          ui,
+          lang,
+        });
       } catch (error) {
         if (!(error instanceof NotebookFormatError)) throw error;
         console.error(`kaisetsu: ${error.message}`);

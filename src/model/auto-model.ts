@@ -4,11 +4,12 @@ import type { Tensor } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { type Architecture, architectureOf, linearModules, parameterShapes } from "./architecture.js";
 import { PreTrainedModel } from "./base-model.js";
-import type { BitsAndBytesConfig } from "./bits-and-bytes.js";
+import { BitsAndBytesConfig } from "./bits-and-bytes.js";
 import { configDtype, generationConfigFrom, readConfig, readGenerationConfig } from "./config-files.js";
 import { type FloatDtype, roundArray } from "./dtype.js";
-import { listed, PretrainedFilesError } from "./errors.js";
+import { listed, PretrainedFilesError, UnsupportedModelError } from "./errors.js";
 import { quantize4bit } from "./four-bit.js";
+import { isFourBit, isFourBitPart, readFourBit } from "./four-bit-files.js";
 import { FourBitMatrix } from "./four-bit-linear.js";
 import { type HubOptions, pretrainedFolder } from "./hub.js";
 import { randomWeights } from "./init.js";
@@ -41,14 +42,18 @@ export const AutoModelForCausalLM = {
     const weights = await openWeights(dir);
     const tensors = new Map<string, Tensor>();
     const quantized = new Map<string, FourBitMatrix>();
-    const { quantization_config } = options;
     try {
+      const quantization_config = options.quantization_config ?? storedQuantization(config);
       const dtype = chooseDtype(options.dtype ?? "auto", config, weights);
       const arch = architectureOf(config, dtype);
       const shapes = parameterShapes(arch);
       checkNames(dir, shapes, weights);
       const inFourBit = fourBitNames(arch, quantization_config);
       for (const [name, shape] of shapes) {
+        if (isFourBit(weights, name)) {
+          quantized.set(name, new FourBitMatrix(await readFourBit(weights, name, shape)));
+          continue;
+        }
         const stored = await weights.read(name);
         const values = stored.values as Float32Array;
         if (stored.dtype !== STORED_DTYPES[dtype]) roundArray(values, dtype);
@@ -57,7 +62,7 @@ export const AutoModelForCausalLM = {
       }
       const generation_config = await readGenerationConfig(dir, config);
       const parts = { config, generation_config, name_or_path: nameOrPath, dtype, tensors, quantized };
-      return new PreTrainedModel({ ...parts, ...(inFourBit.size > 0 && { quantization_config }) });
+      return new PreTrainedModel({ ...parts, ...(quantized.size > 0 && { quantization_config }) });
     } catch (error) {
       for (const tensor of [...tensors.values(), ...quantized.values()]) tensor.dispose();
       throw error;
@@ -85,6 +90,19 @@ function chooseDtype(asked: FloatDtype | "auto", config: ModelConfig, weights: W
   return configDtype(config) ?? stored[first as keyof typeof stored] ?? "float32";
 }
 
+/** How a checkpoint that was saved in 4 bit was quantised. */
+function storedQuantization(config: ModelConfig): BitsAndBytesConfig | undefined {
+  const stored = config.quantization_config as Record<string, unknown> | undefined;
+  if (!stored) return undefined;
+  if (stored.quant_method !== "bitsandbytes") {
+    throw new UnsupportedModelError(
+      `not supported: quantisation ${stored.quant_method}; supported: bitsandbytes in 4 bit`,
+    );
+  }
+  const { quant_method: _, _load_in_4bit: __, _load_in_8bit: ___, ...fields } = stored;
+  return new BitsAndBytesConfig(fields);
+}
+
 /** transformers quantises every linear module except the output head and what `llm_int8_skip_modules` names. */
 function fourBitNames(arch: Architecture, config: BitsAndBytesConfig | undefined): Set<string> {
   if (!config?.fields.load_in_4bit) return new Set();
@@ -103,12 +121,17 @@ function checkNames(dir: string, shapes: Map<string, number[]>, weights: WeightF
   if (missing.length) throw new PretrainedFilesError(`${dir}: parameters missing from the weights: ${listed(missing)}`);
   // A tied head may be stored twice, and old checkpoints hold RoPE tables; neither is a parameter.
   const unexpected = [...weights.entries.keys()].filter(
-    (name) => !shapes.has(name) && name !== "lm_head.weight" && !name.endsWith("rotary_emb.inv_freq"),
+    (name) =>
+      !shapes.has(name) &&
+      name !== "lm_head.weight" &&
+      !name.endsWith("rotary_emb.inv_freq") &&
+      !(isFourBitPart(name) && isFourBit(weights, name.slice(0, name.indexOf(".weight.") + ".weight".length))),
   );
   if (unexpected.length) {
     throw new PretrainedFilesError(`${dir}: parameters that this model does not have: ${listed(unexpected)}`);
   }
   for (const [name, shape] of shapes) {
+    if (isFourBit(weights, name)) continue;
     const entry = weights.entries.get(name)!;
     if (`${entry.shape}` !== `${shape}`) {
       throw new PretrainedFilesError(

@@ -147,11 +147,16 @@ export class PreTrainedModel extends DecoderModel {
     return { weight: (params[name] ?? this.tensors.get(name)) as Tensor2D, trains: name in params };
   }
 
-  /** Writes `config.json`, `generation_config.json` and the weights, in one file or in shards with an index. */
+  /** The weights in 4 bit by name; they are not among `parameters()`. */
+  quantizedParameters(): ReadonlyMap<string, FourBitMatrix> {
+    return this.quantized;
+  }
+
+  /**
+   * Writes `config.json`, `generation_config.json` and the weights, in one file or in shards with an index; weights in
+   * 4 bit as bitsandbytes serialises them.
+   */
   async savePretrained(dir: string, options: SaveOptions = {}): Promise<void> {
-    if (this.quantized.size > 0) {
-      throw new ModelError("saving a base model in 4 bit is not supported: save its adapter, or load it unquantised");
-    }
     await savePretrainedFiles(dir, this, options);
   }
 

@@ -66,6 +66,18 @@ export class FourBitMatrix {
     return new FourBitMatrix(quantize4bit(values.dataSync() as Float32Array, this.shape, { type, double }));
   }
 
+  /** The weight on the host, as it was given. */
+  async read(): Promise<FourBitWeight> {
+    const [rows, columns] = this.shape;
+    const bytes = async (tensor: Tensor) => (await tensor.data()) as unknown as Uint8Array;
+    const packed = (await bytes(this.packed)).slice(0, Math.ceil((rows * columns) / 2));
+    const { type, shape, scales } = this;
+    if ("absmax" in scales) return { type, shape, packed, scales: { absmax: await scales.absmax.data<"float32">() } };
+    const nested_absmax = await scales.nested.data<"float32">();
+    const offset = (await scales.offset.data())[0]!;
+    return { type, shape, packed, scales: { absmax_u8: await bytes(scales.codes), nested_absmax, offset } };
+  }
+
   dispose(): void {
     tf.dispose([this.packed, ...Object.values(this.scales)]);
   }

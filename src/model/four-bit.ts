@@ -3,7 +3,7 @@ import { CODES, countBelow, dynamicMap, type FourBitType, nearestCode } from "./
 /** Weights that share one scale. */
 export const BLOCK = 64;
 /** Scales that share one scale under double quantisation. */
-const NESTED_BLOCK = 256;
+export const NESTED_BLOCK = 256;
 
 /** The scales of the blocks: as they are, or in 8 bits over a mean (double quantisation). */
 export type Scales = { absmax: Float32Array } | { absmax_u8: Uint8Array; nested_absmax: Float32Array; offset: number };

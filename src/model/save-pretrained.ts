@@ -1,9 +1,12 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs";
+import type { BitsAndBytesConfig } from "./bits-and-bytes.js";
 import { writeConfig } from "./config-files.js";
 import type { FloatDtype } from "./dtype.js";
-import { STORED_DTYPES, type TensorToWrite, writeSafetensors } from "./safetensors.js";
+import { fourBitTensors } from "./four-bit-files.js";
+import type { FourBitMatrix } from "./four-bit-linear.js";
+import { STORED_DTYPES, type StoredDtype, type TensorToWrite, writeSafetensors } from "./safetensors.js";
 import type { ModelConfig } from "./types.js";
 
 export interface SaveOptions {
@@ -18,6 +21,8 @@ interface Savable {
   generation_config: Record<string, unknown>;
   dtype: FloatDtype;
   parameters(): ReadonlyMap<string, Tensor>;
+  quantizedParameters(): ReadonlyMap<string, FourBitMatrix>;
+  quantization_config: BitsAndBytesConfig | undefined;
 }
 
 /** Writes a folder that transformers' `from_pretrained` reads. Tensors leave the engine one at a time. */
@@ -25,18 +30,30 @@ export async function savePretrainedFiles(dir: string, model: Savable, options: 
   const dtype = options.dtype ?? model.dtype;
   await mkdir(dir, { recursive: true });
   const { torch_dtype: _, ...config } = model.config;
-  await writeConfig(join(dir, "config.json"), { ...config, dtype });
+  const quantization_config = model.quantization_config?.toDict();
+  await writeConfig(join(dir, "config.json"), {
+    ...config,
+    dtype,
+    ...(quantization_config && { quantization_config }),
+  });
   await writeConfig(join(dir, "generation_config.json"), model.generation_config);
   const tensors = new Map<string, TensorToWrite>();
   for (const [name, tensor] of model.parameters()) {
     const values = async () => (await tensor.data()) as Float32Array;
     tensors.set(name, { dtype: STORED_DTYPES[dtype], shape: tensor.shape, values });
   }
-  await writeWeights(dir, tensors, dtype === "float32" ? 4 : 2, shardBytes(options.max_shard_size ?? "50GB"));
+  for (const [name, matrix] of model.quantizedParameters()) {
+    for (const [part, tensor] of fourBitTensors(name, await matrix.read(), dtype)) tensors.set(part, tensor);
+  }
+  await writeWeights(dir, tensors, shardBytes(options.max_shard_size ?? "50GB"));
 }
 
-async function writeWeights(dir: string, tensors: Map<string, TensorToWrite>, width: number, limit: number) {
-  const bytes = (tensor: TensorToWrite) => tensor.shape.reduce((a, b) => a * b, width);
+const WIDTHS: Partial<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2, U8: 1 };
+
+async function writeWeights(dir: string, tensors: Map<string, TensorToWrite>, limit: number) {
+  const count = ({ shape }: TensorToWrite) => shape.reduce((a, b) => a * b, 1);
+  const bytes = (tensor: TensorToWrite) => count(tensor) * WIDTHS[tensor.dtype]!;
+  const sum = (size: (tensor: TensorToWrite) => number) => [...tensors.values()].reduce((a, b) => a + size(b), 0);
   const shards: Map<string, TensorToWrite>[] = [];
   let room = 0;
   for (const [name, tensor] of tensors) {
@@ -57,8 +74,7 @@ async function writeWeights(dir: string, tensors: Map<string, TensorToWrite>, wi
   }
   if (shards.length > 1) {
     const weight_map = Object.fromEntries(shards.flatMap((s, i) => [...s.keys()].map((name) => [name, fileOf(i)])));
-    const total = [...tensors.values()].reduce((sum, tensor) => sum + bytes(tensor), 0);
-    const metadata = { total_parameters: total / width, total_size: total };
+    const metadata = { total_parameters: sum(count), total_size: sum(bytes) };
     await writeConfig(join(dir, "model.safetensors.index.json"), { metadata, weight_map });
     written.add("model.safetensors.index.json");
   }

@@ -5,36 +5,46 @@ import { writeFileAtomic } from "./files.js";
 import { parseKeepingNumbers, stableStringify } from "./json.js";
 import { text } from "./mime.js";
 import { type Cell, isCode, type Notebook } from "./nbformat.js";
+import { repairNotebook } from "./repair.js";
 import { validateNotebook } from "./validate.js";
 
 export class NotebookFormatError extends Error {
   override name = "NotebookFormatError";
 }
 
+export interface ReadOptions {
+  /** Take files of older formats and files with faults for what they mean. Not for what will be written back. */
+  repair?: boolean;
+}
+
 /**
  * Reads a notebook file. Texts that the file holds as arrays of lines become strings; everything unknown is kept.
  * @throws NotebookFormatError when the file is no notebook of major version 4, or when its structure is broken
  */
-export function readNotebook(path: string): Notebook {
+export function readNotebook(path: string, options: ReadOptions = {}): Notebook {
   let content: string;
   try {
     content = readFileSync(path, "utf8");
   } catch (error) {
     throw new NotebookFormatError(`cannot read the notebook ${path}: ${(error as Error).message}`);
   }
-  return parseNotebook(content, path);
+  return parseNotebook(content, path, options);
 }
 
 /** @param name what messages call the notebook */
-export function parseNotebook(content: string, name = "notebook"): Notebook {
+export function parseNotebook(content: string, name = "notebook", { repair = false }: ReadOptions = {}): Notebook {
   let file: unknown;
   try {
     file = parseKeepingNumbers(content.replace(/^\uFEFF/, ""));
   } catch (error) {
     throw new NotebookFormatError(`${name} is not a notebook, which is a JSON file: ${(error as Error).message}`);
   }
-  checkVersion(file, name);
-  const problems = validateNotebook(file).filter((problem) => !harmless(problem));
+  checkVersion(file, name, repair);
+  let problems = faults(file, repair);
+  if (problems.length > 0 && repair) {
+    file = repairNotebook(file);
+    problems = faults(file, repair);
+  }
   if (problems.length > 0) {
     const shown = problems.slice(0, 5).map((problem) => `\n  ${problem}`);
     const rest = problems.length > 5 ? `\n  … and ${problems.length - 5} more` : "";
@@ -77,9 +87,14 @@ export function ensureCellIds(notebook: Notebook): void {
   });
 }
 
-function checkVersion(file: unknown, name: string): void {
+function faults(file: unknown, repair: boolean): string[] {
+  if (repair && (file as { nbformat?: unknown }).nbformat !== 4) return ["an older format"];
+  return validateNotebook(file).filter((problem) => !harmless(problem));
+}
+
+function checkVersion(file: unknown, name: string, repair: boolean): void {
   const { nbformat, nbformat_minor } = (file ?? {}) as Record<string, unknown>;
-  if (nbformat === 4) return;
+  if (nbformat === 4 || (repair && (nbformat === 2 || nbformat === 3))) return;
   if (typeof nbformat === "number") {
     throw new NotebookFormatError(
       `${name} has notebook format ${nbformat}.${nbformat_minor ?? 0}; kaisetsu reads 4.0 to 4.5. ` +
@@ -98,7 +113,6 @@ function joinLines(notebook: Notebook): Notebook {
   for (const cell of notebook.cells) {
     cell.source = text(cell.source) ?? "";
     if (!isCode(cell)) {
-      for (const bundle of Object.values(cell.attachments ?? {})) joinBundle(bundle);
       continue;
     }
     for (const output of cell.outputs) {
@@ -111,7 +125,8 @@ function joinLines(notebook: Notebook): Notebook {
 
 function joinBundle(bundle: Record<string, unknown>): void {
   for (const [type, value] of Object.entries(bundle)) {
-    if (!isJsonType(type)) bundle[type] = text(value) ?? value;
+    // Some tools break base64 into lines; as it may not come back the same way, it stays as it is.
+    if (isText(type)) bundle[type] = text(value) ?? value;
   }
 }
 
@@ -130,10 +145,6 @@ function splitLines(notebook: Notebook): unknown {
         if ("data" in output) return { ...output, data: splitBundle(output.data) };
         return output.output_type === "stream" ? { ...output, text: lines(output.text) } : output;
       });
-    } else if (cell.attachments) {
-      copy.attachments = Object.fromEntries(
-        Object.entries(cell.attachments).map(([name, bundle]) => [name, splitBundle(bundle)]),
-      );
     }
     return copy;
   };

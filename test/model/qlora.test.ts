@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { before, test } from "node:test";
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, BitsAndBytesConfig, type CausalLM, PeftModel, useEngine } from "../../src/index.js";
 import { dequantize4bit, quantize4bit } from "../../src/model/four-bit.js";
-import { figures, forwardFigures, relativeDifference, values, withoutLeaks } from "./reference.js";
+import { type HostTensor, readSafetensors, type TensorToWrite, writeSafetensors } from "../../src/model/safetensors.js";
+import { figures, forwardFigures, relativeDifference, scratchFolder, values, withoutLeaks } from "./reference.js";
 
 before(() => useEngine("wasm"));
 
@@ -56,7 +59,7 @@ test("QLoRA: loss and adapter gradients through a 4-bit base equal those through
   });
 });
 
-test("a 4-bit base takes the memory of 4 bits, does not train or save, and can be merged into", async (t) => {
+test("a 4-bit base takes the memory of 4 bits, does not train, and can be merged into", async (t) => {
   await withoutLeaks(async () => {
     const bytes = () => tf.memory().numBytes;
     const start = bytes();
@@ -68,7 +71,6 @@ test("a 4-bit base takes the memory of 4 bits, does not train or save, and can b
     assert.ok(bytes() - start <= rest + linear / 2 + scales + 28 * 8, `${bytes() - start} bytes`);
     assert.deepEqual(base.trainableParameters(), {});
     assert.throws(() => base.requiresGrad(true), /weights in 4 bit cannot train/);
-    await assert.rejects(base.savePretrained("/nowhere"), /saving a base model in 4 bit is not supported/);
 
     const model = await PeftModel.fromPretrained(base, figures("adapter-random"));
     const name = "model.layers.1.self_attn.v_proj";
@@ -94,4 +96,56 @@ test("skipped modules stay in float32", async () => {
   assert.equal(kept.length, 7 + 3);
   assert.ok(kept.every((name) => name.includes("o_proj") || name.includes("layers.0.")));
   base.dispose();
+});
+
+test("a model saved in 4 bit loads as it was, also by its own config", async () => {
+  for (const double of [true, false]) {
+    await withoutLeaks(async () => {
+      const model = await load(new BitsAndBytesConfig({ ...nf4.fields, bnb_4bit_use_double_quant: double }));
+      const dir = scratchFolder();
+      await model.savePretrained(dir, { max_shard_size: "100KB" });
+      assert.ok(readdirSync(dir).includes("model.safetensors.index.json"));
+      const again = await AutoModelForCausalLM.fromPretrained(dir);
+      assert.deepEqual(again.quantization_config?.toDict(), model.quantization_config?.toDict());
+      for (const [name, matrix] of model.quantizedParameters()) {
+        assert.deepEqual(await again.quantizedParameters().get(name)!.read(), await matrix.read(), name);
+      }
+      const { inputs } = await forwardFigures("forward-right");
+      const [a, b] = [model.forward(inputs), again.forward(inputs)];
+      assert.deepEqual(values(b.logits), values(a.logits));
+      tf.dispose([a.logits, a.loss!, b.logits, b.loss!, ...Object.values(inputs)]);
+      model.dispose();
+      again.dispose();
+    });
+  }
+});
+
+test("broken 4-bit files are refused by name", async () => {
+  const model = await load(nf4);
+  const dir = scratchFolder();
+  await model.savePretrained(dir);
+  model.dispose();
+  const path = join(dir, "model.safetensors");
+  const original = await readSafetensors(path);
+  const name = "model.layers.1.mlp.up_proj.weight";
+  const refused = async (change: (tensors: Map<string, HostTensor>) => void, message: RegExp) => {
+    const tensors = new Map(original);
+    change(tensors);
+    await writeSafetensors(path, tensors as Map<string, TensorToWrite>);
+    await withoutLeaks(() => assert.rejects(AutoModelForCausalLM.fromPretrained(dir), message));
+  };
+  await refused((t) => t.delete(`${name}.absmax`), /up_proj\.weight in 4 bit: .*\.absmax is missing/);
+  const table = original.get(`${name}.quant_map`)!;
+  const wrong = { ...table, values: Float32Array.from(table.values, (x) => x / 2) };
+  await refused((t) => t.set(`${name}.quant_map`, wrong), /its quant_map is not the usual one/);
+  const state = `${name}.quant_state.bitsandbytes__nf4`;
+  const bytes = Uint8Array.from(
+    Buffer.from(
+      Buffer.from(original.get(state)!.values as Uint8Array)
+        .toString()
+        .replace('"blocksize":64', '"blocksize":32'),
+    ),
+  );
+  await refused((t) => t.set(state, { ...original.get(state)!, values: bytes }), /blocks of 32 are not supported/);
+  await refused((t) => t.delete(state), /parameters that this model does not have: .*up_proj\.weight\.absmax/);
 });

@@ -205,3 +205,73 @@ test("missing and repeated ids are made, the same ones each time", () => {
   );
   assert.deepEqual(validateNotebook(doubled), []);
 });
+
+test("for reading only, older formats and faulty files are taken for what they mean", () => {
+  const version3 = JSON.stringify({
+    nbformat: 3,
+    nbformat_minor: 0,
+    metadata: { name: "x" },
+    worksheets: [
+      {
+        cells: [
+          { cell_type: "heading", level: 2, source: ["題"] },
+          {
+            cell_type: "code",
+            input: ["a\n", "b"],
+            language: "python",
+            prompt_number: 3,
+            outputs: [
+              { output_type: "pyout", prompt_number: 3, text: ["1"], html: "<b>1</b>", png: "eA==" },
+              { output_type: "stream", stream: "stderr", text: "e" },
+              { output_type: "pyerr", ename: "E", evalue: "v", traceback: ["t"] },
+            ],
+          },
+        ],
+      },
+    ],
+  });
+  assert.throws(() => parseNotebook(version3), /3\.0/);
+  const { cells } = parseNotebook(version3, "n", { repair: true });
+  assert.equal(cells[0]!.source, "## 題");
+  assert.deepEqual(cells[1], {
+    cell_type: "code",
+    metadata: {},
+    source: "a\nb",
+    execution_count: 3,
+    outputs: [
+      {
+        output_type: "execute_result",
+        execution_count: 3,
+        data: { "text/plain": "1", "text/html": "<b>1</b>", "image/png": "eA==" },
+        metadata: {},
+      },
+      { output_type: "stream", name: "stderr", text: "e" },
+      { output_type: "error", ename: "E", evalue: "v", traceback: ["t"] },
+    ],
+  });
+  const faulty = {
+    nbformat: 4,
+    nbformat_minor: 5,
+    metadata: { kernelspec: { name: "python3" }, language_info: 3 },
+    cells: [
+      {
+        cell_type: "code",
+        source: "x",
+        metadata: { tags: "no", collapsed: 1 },
+        outputs: [{ output_type: "novelty", what: "?" }],
+      },
+      { cell_type: "poem", source: ["r"], metadata: null },
+      "nothing",
+    ],
+  };
+  const repaired = parseNotebook(JSON.stringify(faulty), "n", { repair: true });
+  assert.deepEqual(validateNotebook(repaired), []);
+  assert.deepEqual(
+    repaired.cells.map(({ cell_type, source }) => [cell_type, source]),
+    [
+      ["code", "x"],
+      ["raw", "r"],
+    ],
+  );
+  assert.match(JSON.stringify(repaired.cells), /novelty/);
+});

@@ -1,6 +1,7 @@
 /** Pictures that Markdown names: attachments and files beside the notebook become data, everything else a note. */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { extname, resolve, sep } from "node:path";
+import { text } from "../mime.js";
 
 const types: Record<string, string> = {
   ".png": "image/png",
@@ -34,8 +35,9 @@ export function resolveImage(
 
 function attached(name: string, attachments: Record<string, Record<string, unknown>>): ImageSource {
   const bundle = Object.hasOwn(attachments, name) ? attachments[name]! : {};
-  for (const [type, content] of Object.entries(bundle)) {
-    if (Object.values(types).includes(type) && typeof content === "string") return { data: imageData(type, content) };
+  for (const [type, value] of Object.entries(bundle)) {
+    const content = text(value);
+    if (Object.values(types).includes(type) && content !== undefined) return { data: imageData(type, content) };
   }
   return { problem: "missing" };
 }
