@@ -1,6 +1,7 @@
 import type { SessionModel } from "./device-core.js";
 import { encodeModel, type InitializerSpec, type NodeSpec, type TensorSpec } from "./protobuf.js";
 import { type SessionSettings, sessionOptions } from "./runtime.js";
+import { sharedProducts } from "./shared-products.js";
 import { type GraphNode, type HostArray, nextOrder, ONNX_TYPE, type Value } from "./values.js";
 
 /** The pending graph that computes some values, with everything named. */
@@ -15,17 +16,26 @@ export interface Program {
   outputs: readonly Value[];
 }
 
-/** Finds and names the nodes that `outputs` (pending values) need. */
-export function program(outputs: readonly Value[]): Program {
+/**
+ * Finds and names the nodes that `outputs` (pending values) need.
+ * @param share whether the products that gradient checkpointing repeats may be taken over from the first time
+ */
+export function program(outputs: readonly Value[], { share = false } = {}): Program {
+  const recorded = reachable(outputs, nextOrder(), (value) => value);
+  const shared = share ? sharedProducts(recorded) : new Map<Value, Value>();
+  // Every output of a graph has a name of its own.
+  for (const output of outputs) shared.delete(output);
+  const taken = (value: Value) => shared.get(value) ?? value;
   const mark = nextOrder();
-  const nodes = reachable(outputs, mark);
+  const nodes = shared.size > 0 ? reachable(outputs, mark, taken) : recorded;
   const feeds: Value[] = [];
   const literals: Value[] = [];
   const literalLabels = new Map<string, string>();
   const key: string[] = [];
   let named = 0;
 
-  const label = (value: Value): string => {
+  const label = (asked: Value): string => {
+    const value = taken(asked);
     if (value.mark === mark) return value.label;
     value.mark = mark;
     const storage = value.storage;
@@ -57,6 +67,8 @@ export function program(outputs: readonly Value[]): Program {
     key.push("=", node.outputs.length.toString());
   }
   for (const output of outputs) key.push(">", output.label);
+  // Nodes are written with the labels of their inputs.
+  for (const [again, first] of shared) again.label = first.label;
   return { key: key.join(" "), nodes, feeds, literals, outputs };
 }
 
@@ -78,9 +90,10 @@ export function sessionModel({ nodes, feeds, literals, outputs }: Program, setti
   };
 }
 
-function reachable(outputs: readonly Value[], mark: number): GraphNode[] {
+function reachable(outputs: readonly Value[], mark: number, taken: (value: Value) => Value): GraphNode[] {
   const nodes: GraphNode[] = [];
-  const visit = (value: Value) => {
+  const visit = (asked: Value) => {
+    const value = taken(asked);
     if (!value.node || value.node.mark === mark) return;
     value.node.mark = mark;
     nodes.push(value.node);

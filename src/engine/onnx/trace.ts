@@ -94,7 +94,7 @@ function describe(
     if (!computed.includes(value)) computed.push(value);
     return { name, shape, from: computed.indexOf(value) };
   });
-  const graph = program(computed);
+  const graph = program(computed, { share: true });
   const feeds = graph.feeds.map(sourceOf);
   const sources = [...feeds, ...tracedOutputs.map(({ from }) => from)];
   return {

@@ -1,0 +1,70 @@
+import type { GraphNode, Value } from "./values.js";
+
+/** How many bytes of results may be kept from the forward pass so that the backward pass need not compute them again. */
+const KEPT_BYTES = 2 ** 30;
+
+/**
+ * Gradient checkpointing computes a layer twice. Among what the second time would compute again, matrix products cost
+ * nearly everything and leave little: they are taken over from the first time, while the many large results between them
+ * are computed anew (selective checkpointing, Korthikanti et al. 2022). Those with the longest inner dimension come
+ * first, since they cost most per byte kept.
+ *
+ * @param nodes in recorded order
+ * @returns for each output that need not be computed, the equal one to take
+ */
+export function sharedProducts(nodes: readonly GraphNode[], keptBytes = KEPT_BYTES): Map<Value, Value> {
+  const repeated = repeatedProducts(nodes).sort((a, b) => b.inner - a.inner);
+  const shared = new Map<Value, Value>();
+  let bytes = 0;
+  for (const { first, again } of repeated) {
+    bytes += 4 * first.size;
+    if (bytes > keptBytes) break;
+    shared.set(again, first);
+  }
+  return shared;
+}
+
+interface Repeated {
+  first: Value;
+  again: Value;
+  /** Length of the products' sums. */
+  inner: number;
+}
+
+/** Products whose inputs have, step by step, been computed from the same bytes by the same operations. */
+function repeatedProducts(nodes: readonly GraphNode[]): Repeated[] {
+  const numbers = new Map<unknown, number>();
+  const numberOf = (key: unknown) => {
+    const known = numbers.get(key) ?? numbers.size;
+    numbers.set(key, known);
+    return known;
+  };
+  const computed = new Map<Value, number>();
+  const firstOf = new Map<number, Value>();
+  const repeated: Repeated[] = [];
+  for (const node of nodes) {
+    const inputs = node.inputs.map((value) => computed.get(value) ?? numberOf(given(value, numberOf)));
+    const key = `${node.op} ${node.domain} ${JSON.stringify(node.attributes)} ${inputs}`;
+    for (const [i, output] of node.outputs.entries()) {
+      const number = numberOf(`${key} ${i}`);
+      computed.set(output, number);
+      const first = firstOf.get(number);
+      if (!first) firstOf.set(number, output);
+      else if (PRODUCTS.has(node.op)) repeated.push({ first, again: output, inner: innerLength(node) });
+    }
+  }
+  return repeated;
+}
+
+const PRODUCTS = new Set(["MatMul", "FusedMatMul", "MatMulBnb4"]);
+
+/** Bytes that exist are the same when they lie in the same place and are seen in the same shape. */
+function given(value: Value, numberOf: (key: unknown) => number): string {
+  const { literal } = value.storage!;
+  return literal ?? `${numberOf(value.storage)} ${value.type} ${value.shape}`;
+}
+
+function innerLength({ inputs, attributes }: GraphNode): number {
+  const [a] = inputs;
+  return a!.shape.at(attributes?.transA ? -2 : -1)!;
+}
