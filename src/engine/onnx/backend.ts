@@ -1,10 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
+import { BoundedCache } from "./bounded-cache.js";
 import { Device, INLINE_BYTES, type RunResult } from "./device.js";
 import type { Feed } from "./device-core.js";
 import { fill } from "./kernels/kernel.js";
-import { program } from "./program.js";
+import { type Program, program, sessionModel } from "./program.js";
+import { programCost } from "./program-cost.js";
 import { defaultSettings, type SessionSettings } from "./runtime.js";
-import { SessionCache } from "./session-cache.js";
 import {
   arrayOf,
   type ElementType,
@@ -29,6 +30,12 @@ interface Entry {
   refCount: number;
 }
 
+interface CachedSession {
+  id: number;
+  /** Its working memory. */
+  bytes: number;
+}
+
 /** What `jit` hears of while it traces a step. */
 export interface TraceListener {
   /** A tensor that the step makes from numbers, too large to be written into the graph. */
@@ -42,8 +49,6 @@ export interface TraceListener {
 
 /** A program that never reads anything must not record for ever. */
 const MAX_PENDING_NODES = 50_000;
-/** Sessions for graphs that were recorded, not traced by `jit`. */
-const CACHED_SESSIONS = 32;
 
 /**
  * A TensorFlow.js backend that records instead of computing: each kernel appends a node to a pending graph, and reading a
@@ -58,7 +63,8 @@ export class OnnxBackend extends tf.KernelBackend {
   private readonly entries = new tf.DataStorage<Entry>(this, tf.engine());
   /** Values of tensors that no session has computed yet. */
   private readonly pending = new Set<Value>();
-  private readonly sessions: SessionCache;
+  /** Sessions of graphs that were recorded, not traced by `jit`. */
+  private readonly sessions = new BoundedCache<CachedSession>(({ id }) => this.device.unload(id));
   private readonly freeStorage = (storage: Storage) => {
     if (storage.device) this.device.free(storage.device);
     storage.device = 0;
@@ -68,7 +74,6 @@ export class OnnxBackend extends tf.KernelBackend {
   constructor() {
     super();
     this.device = new Device();
-    this.sessions = new SessionCache(this.device, CACHED_SESSIONS, () => this.settings);
   }
 
   /** For sessions made from now on. Tensors stay. */
@@ -197,7 +202,7 @@ export class OnnxBackend extends tf.KernelBackend {
     const outputs = [...this.pending];
     if (outputs.length === 0) return;
     const graph = program(outputs);
-    const session = this.sessions.get(graph);
+    const session = this.sessions.get(graph.key, () => this.load(graph)).id;
     const buffers = this.device.run(
       session,
       graph.feeds.map((value) => this.feed(value)),
@@ -208,6 +213,10 @@ export class OnnxBackend extends tf.KernelBackend {
     for (const node of graph.nodes) for (const output of node.outputs) output.node = undefined;
     for (const node of graph.nodes) for (const input of node.inputs) this.release(input);
     forgetRecorded();
+  }
+
+  private load(graph: Program): CachedSession {
+    return { id: this.device.load(sessionModel(graph, this.settings)), bytes: programCost(graph).peakBytes };
   }
 
   /** Called before each kernel. */
@@ -295,7 +304,7 @@ export class OnnxBackend extends tf.KernelBackend {
     const start = performance.now();
     run();
     this.flush();
-    await this.device.idle();
+    await this.device.usage();
     return { kernelMs: performance.now() - start };
   }
 

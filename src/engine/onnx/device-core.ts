@@ -25,6 +25,12 @@ interface LoadedSession {
   outputs: string[];
 }
 
+export interface DeviceUsage {
+  buffers: number;
+  bytes: number;
+  sessions: number;
+}
+
 interface Buffer {
   data: HostArray;
   /** The last view that a session read: most buffers are always read in one shape and as one type. */
@@ -82,6 +88,12 @@ export class DeviceCore {
     if (!buffer) throw new Error(`onnx device: there is no buffer ${id}`);
     if (buffer instanceof Error) throw buffer;
     return buffer.data;
+  }
+
+  usage(): DeviceUsage {
+    let bytes = 0;
+    for (const buffer of this.buffers.values()) if (!(buffer instanceof Error)) bytes += buffer.data.byteLength;
+    return { buffers: this.buffers.size, bytes, sessions: this.sessions.size };
   }
 
   private compute(id: number, feeds: readonly Feed[]): HostArray[] {

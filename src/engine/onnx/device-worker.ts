@@ -50,8 +50,8 @@ function handle(core: DeviceCore, message: DeviceMessage): void {
       else answerSync(reply);
       break;
     }
-    case "idle":
-      answer(port, { id: message.reply });
+    case "usage":
+      answer(port, { id: message.reply, usage: core.usage() });
   }
 }
 

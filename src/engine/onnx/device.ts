@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { Feed, SessionModel } from "./device-core.js";
+import type { DeviceUsage, Feed, SessionModel } from "./device-core.js";
 import type { HostArray } from "./values.js";
 
 /** Up to this size numbers travel with the commands; larger ones lie on the device. */
@@ -12,13 +12,14 @@ export type DeviceMessage =
   | { kind: "unload"; id: number }
   | { kind: "run"; session: number; feeds: Feed[]; outputs: number[]; reply?: number }
   | { kind: "read"; id: number; reply?: number }
-  | { kind: "idle"; reply: number };
+  | { kind: "usage"; reply: number };
 
 export interface DeviceReply {
   id?: number | undefined;
   data?: HostArray;
   /** After a run: its outputs, where they are small. */
   small?: (HostArray | undefined)[];
+  usage?: DeviceUsage;
   error?: string;
 }
 
@@ -128,9 +129,9 @@ export class Device {
     return this.receiveSync().data!;
   }
 
-  /** Settles when everything asked so far has been done. */
-  async idle(): Promise<void> {
-    await this.ask((reply) => ({ kind: "idle", reply }));
+  /** What lies there when everything asked so far has been done. */
+  async usage(): Promise<DeviceUsage> {
+    return (await this.ask((reply) => ({ kind: "usage", reply }))).usage!;
   }
 
   async dispose(): Promise<void> {

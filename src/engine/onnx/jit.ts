@@ -2,9 +2,11 @@ import * as tf from "@tensorflow/tfjs";
 import type { NamedTensors } from "../../model/types.js";
 import type { JitFunction } from "../types.js";
 import type { OnnxBackend } from "./backend.js";
+import { BoundedCache } from "./bounded-cache.js";
 import type { Feed } from "./device-core.js";
 import { JitError } from "./errors.js";
 import { sessionModel } from "./program.js";
+import { programCost } from "./program-cost.js";
 import { BACKEND_NAME } from "./register.js";
 import { releaseTrace, type Source, type Trace, traceStep } from "./trace.js";
 import type { Value } from "./values.js";
@@ -16,10 +18,9 @@ interface Plan {
   /** Weights from outside of the step: they must not have been disposed. */
   captured: Value[];
   calls: number;
+  /** Its session's working memory. */
+  bytes: number;
 }
-
-/** Shapes that keep a session; each session keeps its working memory. */
-const CACHED_PLANS = 16;
 
 /**
  * Traces `step` once per shape of its inputs and replays it as one session from then on.
@@ -32,18 +33,14 @@ export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   step: (inputs: I) => O,
   label: string,
 ): JitFunction<I, O> {
-  const plans = new Map<string, Plan>();
+  const plans = new BoundedCache<Plan>((plan) => dropPlan(backend, plan));
   let disposed = false;
   const anyStep = step as unknown as (inputs: NamedTensors) => NamedTensors;
 
   const call = async (inputs: I): Promise<O> => {
     if (disposed) throw new JitError(`jit(${label}) was called after dispose()`);
     checkInputs(label, inputs);
-    const key = signature(inputs);
-    const plan = plans.get(key) ?? makePlan(backend, label, anyStep, inputs);
-    plans.delete(key);
-    plans.set(key, plan);
-    if (plans.size > CACHED_PLANS) dropPlan(backend, plans, plans.keys().next().value!);
+    const plan = plans.get(signature(inputs), () => makePlan(backend, label, anyStep, inputs));
     checkCaptured(label, plan);
     plan.calls++;
     if (plan.calls > 1 && isPowerOfTwo(plan.calls)) verify(backend, label, anyStep, inputs, plan);
@@ -53,7 +50,7 @@ export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   return Object.assign(call, {
     dispose() {
       disposed = true;
-      for (const key of [...plans.keys()]) dropPlan(backend, plans, key);
+      plans.clear();
     },
   });
 }
@@ -69,8 +66,9 @@ function makePlan(
   // A constant that the step made has no tensor any more; a weight from outside has.
   const captured = trace.retained.filter((value) => value.storage!.holders > 0);
   // The session has the graph; its nodes would only take memory.
+  const bytes = programCost(trace.graph).peakBytes;
   trace.graph.nodes = [];
-  return { session, trace, captured, calls: 0 };
+  return { session, trace, captured, calls: 0, bytes };
 }
 
 async function replay(backend: OnnxBackend, plan: Plan, inputs: NamedTensors): Promise<NamedTensors> {
@@ -123,9 +121,7 @@ function verify(
   );
 }
 
-function dropPlan(backend: OnnxBackend, plans: Map<string, Plan>, key: string): void {
-  const plan = plans.get(key)!;
-  plans.delete(key);
+function dropPlan(backend: OnnxBackend, plan: Plan): void {
   backend.device.unload(plan.session);
   releaseTrace(backend, plan.trace);
 }

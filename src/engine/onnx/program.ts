@@ -1,4 +1,5 @@
 import type { SessionModel } from "./device-core.js";
+import { programCost } from "./program-cost.js";
 import { encodeModel, type InitializerSpec, type NodeSpec, type TensorSpec } from "./protobuf.js";
 import { type SessionSettings, sessionOptions } from "./runtime.js";
 import { sharedProducts } from "./shared-products.js";
@@ -14,6 +15,8 @@ export interface Program {
   feeds: Value[];
   literals: Value[];
   outputs: readonly Value[];
+  /** The value that is computed in the place of the given one. */
+  taken: (value: Value) => Value;
 }
 
 /**
@@ -67,17 +70,21 @@ export function program(outputs: readonly Value[], { share = false } = {}): Prog
     key.push("=", node.outputs.length.toString());
   }
   for (const output of outputs) key.push(">", output.label);
-  // Nodes are written with the labels of their inputs.
-  for (const [again, first] of shared) again.label = first.label;
-  return { key: key.join(" "), nodes, feeds, literals, outputs };
+  return { key: key.join(" "), nodes, feeds, literals, outputs, taken };
 }
 
+/** About a millisecond on one core. */
+const SMALL_OPERATIONS = 4e6;
+
 /** The ONNX model of a program. */
-export function sessionModel({ nodes, feeds, literals, outputs }: Program, settings: SessionSettings): SessionModel {
+export function sessionModel(graph: Program, settings: SessionSettings): SessionModel {
+  const { nodes, feeds, literals, outputs, taken } = graph;
+  // Threads cost more than they give in a small graph, above all where other programs run too.
+  const threads = programCost(graph).operations < SMALL_OPERATIONS ? 1 : settings.threads;
   const model = encodeModel({
     // ONNX Runtime walks back from the last node and, among the inputs of a node, computes the highest numbered first.
     // Reversed, it keeps to the recorded order: a layer recomputed for its gradient is not computed before its turn.
-    nodes: nodes.map(nodeSpec).reverse(),
+    nodes: nodes.map((node) => nodeSpec(node, taken)).reverse(),
     inputs: feeds.map(tensorSpec),
     outputs: outputs.map(tensorSpec),
     initializers: literals.map(initializerSpec),
@@ -86,7 +93,7 @@ export function sessionModel({ nodes, feeds, literals, outputs }: Program, setti
     model,
     inputs: feeds.map((value) => ({ name: value.label, type: value.type, shape: value.shape })),
     outputs: outputs.map((value) => value.label),
-    options: sessionOptions(settings),
+    options: sessionOptions({ ...settings, threads }),
   };
 }
 
@@ -105,11 +112,11 @@ function reachable(outputs: readonly Value[], mark: number, taken: (value: Value
   return nodes.sort((a, b) => a.order - b.order);
 }
 
-function nodeSpec(node: GraphNode): NodeSpec {
+function nodeSpec(node: GraphNode, taken: Program["taken"]): NodeSpec {
   return {
     op: node.op,
     domain: node.domain,
-    inputs: node.inputs.map((value) => value.label),
+    inputs: node.inputs.map((value) => taken(value).label),
     outputs: node.outputs.map((value) => value.label),
     attributes: node.attributes,
   };

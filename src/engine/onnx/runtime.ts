@@ -95,6 +95,7 @@ export function sessionOptions({ threads, device }: SessionSettings): object {
     // five times as slow; not at all, a step on idle cores takes 15 % longer. A little costs neither. And every session
     // has threads of its own: those of one must not spin beside the work of the next.
     extra: { session: { force_spinning_stop: "1", intra_op: { spin_duration_us: "50" } } },
-    logSeverityLevel: 3,
+    // Failures come as exceptions; printed as well, they would stand in a notebook's output.
+    logSeverityLevel: 4,
   };
 }

@@ -1,3 +1,4 @@
+import { PRODUCTS } from "./program-cost.js";
 import type { GraphNode, Value } from "./values.js";
 
 /** How many bytes of results may be kept from the forward pass so that the backward pass need not compute them again. */
@@ -55,8 +56,6 @@ function repeatedProducts(nodes: readonly GraphNode[]): Repeated[] {
   }
   return repeated;
 }
-
-const PRODUCTS = new Set(["MatMul", "FusedMatMul", "MatMulBnb4"]);
 
 /** Bytes that exist are the same when they lie in the same place and are seen in the same shape. */
 function given(value: Value, numberOf: (key: unknown) => number): string {

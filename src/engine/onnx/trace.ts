@@ -107,13 +107,13 @@ function describe(
   };
 }
 
-function list({ nodes }: Program, recorder: Recorder, standIns: Map<Storage, string>): string[] {
+function list({ nodes, taken }: Program, recorder: Recorder, standIns: Map<Storage, string>): string[] {
   const nameOf = (value: Value): string => {
     const storage = value.storage;
     if (!storage) return value.label;
     return standIns.get(storage) ?? storage.literal ?? recorder.constants.get(storage) ?? `tensor[${value.shape}]`;
   };
-  return nodes.map((node) => `${node.op} ${node.inputs.map(nameOf).join(" ")}`);
+  return nodes.map((node) => `${node.op} ${node.inputs.map((value) => nameOf(taken(value))).join(" ")}`);
 }
 
 class Recorder implements TraceListener {
