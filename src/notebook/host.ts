@@ -15,6 +15,12 @@ export interface NotebookHost {
   canAsk(): boolean;
   /** Blocks until answered, like a browser's prompt(). */
   ask(prompt: string, options?: { password?: boolean }): string;
+  /**
+   * Long work registers here how it ends in good order. The first interrupt of a cell then only calls `handler` (between two
+   * instructions of whatever runs: set a flag, no more), and the cell goes on until it ends by itself; the second calls
+   * it again and cuts the cell off. Returns how to take the handler away.
+   */
+  onInterrupt?(handler: () => void): () => void;
 }
 
 const key = Symbol.for("kaisetsu.host");
@@ -25,28 +31,4 @@ export function notebookHost(): NotebookHost | undefined {
 
 export function setNotebookHost(host: NotebookHost | undefined): void {
   (globalThis as Record<symbol, unknown>)[key] = host;
-}
-
-/** Work that wants to end in order when the cell that runs it is interrupted. */
-export interface InterruptListener {
-  /** The first interrupt: the listener ends its work itself, soon. */
-  interrupt(): void;
-  /** The next one: the kernel has cut the computation off, and no `finally` of it runs. Only synchronous tidying. */
-  cutOff(): void;
-}
-
-const listenersKey = Symbol.for("kaisetsu.interruptListeners");
-
-/** @returns takes the listener away again */
-export function onKernelInterrupt(listener: InterruptListener): () => void {
-  const listeners = interruptListeners();
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
-
-/** For kernels. They are kept on globalThis, because a notebook may load the package in more than one copy. */
-export function interruptListeners(): Set<InterruptListener> {
-  const place = globalThis as Record<symbol, unknown>;
-  place[listenersKey] ??= new Set<InterruptListener>();
-  return place[listenersKey] as Set<InterruptListener>;
 }

@@ -1,48 +1,59 @@
-import { notebookHost, onKernelInterrupt } from "../notebook/host.js";
+import { notebookHost } from "../notebook/host.js";
 
 /** npm, npx and shells pass a signal on that the terminal has sent to the whole group already. */
 const sameSignalMs = 300;
 
-/** Listens, while training runs, for what asks it to end: Ctrl-C, SIGTERM, and the interrupt of a notebook's kernel. */
+/**
+ * Listens, while training runs, for what asks it to end: Ctrl-C, SIGTERM, or the interrupt button of a notebook. The first
+ * time training is asked to save and stop; the second time it is over at once, which does no harm, since no write is ever
+ * half visible.
+ */
 export class InterruptWatcher {
-  /** The first signal that came. */
+  /** What came first. */
   signal: string | undefined;
   /** Whether a second one came. */
   again = false;
   private receivedAt = 0;
-  private stopListening: (() => void) | undefined;
+  private readonly undo: (() => void)[] = [];
 
   constructor(private readonly onFirst: (signal: string) => void) {}
 
-  /** @param abandon called when a kernel cuts off what runs here: nothing after it will be executed */
+  /** @param abandon called when it is over at once, and nothing else of this run will be executed */
   start(abandon: () => void): void {
-    // A kernel answers signals itself, and passes interrupts on.
-    const names = notebookHost() ? [] : (["SIGINT", "SIGTERM"] as const);
-    const listeners = names.map((name) => ({ name, listener: () => this.receive(name) }));
-    // In worker threads this does nothing: signals go to the main thread.
-    for (const { name, listener } of listeners) process.on(name, listener);
-    const offKernel = onKernelInterrupt({ interrupt: () => this.receive("kernel interrupt"), cutOff: abandon });
-    this.stopListening = () => {
-      for (const { name, listener } of listeners) process.off(name, listener);
-      offKernel();
+    const host = notebookHost();
+    const inNotebook = () => {
+      this.receive("interrupt");
+      if (this.again) abandon();
     };
+    if (host?.onInterrupt) this.undo.push(host.onInterrupt(inNotebook));
+    // Under a notebook's kernel SIGINT means its interrupt button, and is the kernel's.
+    else this.listen("SIGINT");
+    this.listen("SIGTERM");
   }
 
   stop(): void {
-    this.stopListening?.();
-    this.stopListening = undefined;
+    for (const undo of this.undo.splice(0)) undo();
   }
 
-  /** The first asks training to end; the second ends the process. No write is ever half visible, so that does no harm. */
   receive(signal: string): void {
     const now = performance.now();
     if (this.signal === undefined) {
       this.signal = signal;
       this.receivedAt = now;
-      this.onFirst(signal);
-    } else if (now - this.receivedAt >= sameSignalMs) {
-      this.again = true;
-      if (signal === "SIGINT" || signal === "SIGTERM") process.exit(signal === "SIGINT" ? 130 : 143);
+      // Not at once: an interrupt may come between any two instructions.
+      setImmediate(() => this.onFirst(signal));
+      return;
     }
+    const fromSystem = signal === "SIGINT" || signal === "SIGTERM";
+    if (fromSystem && signal === this.signal && now - this.receivedAt < sameSignalMs) return;
+    this.again = true;
+    if (fromSystem) process.exit(signal === "SIGINT" ? 130 : 143);
+  }
+
+  /** In worker threads this does nothing: signals go to the main thread. */
+  private listen(signal: NodeJS.Signals): void {
+    const listener = () => this.receive(signal);
+    process.on(signal, listener);
+    this.undo.push(() => process.off(signal, listener));
   }
 }

@@ -8,6 +8,7 @@ import { cleanLeftovers, rotateCheckpoints, writeCheckpoint } from "../checkpoin
 import type { Batch } from "../data/types.js";
 import type { Engine } from "../engine/types.js";
 import type { NamedTensors } from "../model/types.js";
+import { notebookHost } from "../notebook/host.js";
 import { countTargets, epochBatches, type RowSource, tokenRows } from "./batches.js";
 import { withPrefix } from "./callbacks.js";
 import { type Surroundings, surroundings } from "./changed-settings.js";
@@ -138,10 +139,9 @@ export class TrainingRun {
     this.step.syncModel();
   }
 
-  /** Nothing of this run is executed any more. */
+  /** Nothing of this run is executed any more. The engine may be in the middle of something: no tensors here. */
   abandon(): void {
     this.interrupts.stop();
-    this.syncModel();
   }
 
   /** Seconds so far, and tokens a second in this session. */
@@ -516,6 +516,8 @@ export class TrainingRun {
       : "No step was finished, so there is nothing to save.";
     const where = `after step ${state.global_step} of ${state.max_steps} in ${args.output_dir}`;
     if (end.signal !== undefined) {
+      // A kernel that was told to end shall end, now that everything is safe.
+      if (end.signal === "SIGTERM" && notebookHost()) setImmediate(() => process.kill(process.pid, "SIGTERM"));
       const message = `Training was interrupted (${end.signal}) ${where}. ${hint}`;
       throw new TrainingInterruptedError(message, end.signal, this.lastSaved);
     }
