@@ -64,6 +64,7 @@ async function round(kind: string, seed: number, source: string, expected: Await
     throw error;
   }
   tally[kind] = (tally[kind] ?? 0) + count;
+  console.log(`${kind} ${seed}: ok, ${tally[kind]} of ${values.rounds}`);
   tally[`${kind} runs`] = (tally[`${kind} runs`] ?? 0) + 1;
   rmSync(dir, { recursive: true, force: true });
 }
