@@ -8,6 +8,7 @@ import { Comms } from "./cells/comms.js";
 import { currentCell, inCell } from "./cells/context.js";
 import { clearOutput, DISPLAY, display, sendDisplay, template } from "./cells/display.js";
 import { describeError, installStackTraces, ProcessExit } from "./cells/errors.js";
+import { onInterrupt } from "./cells/interrupt-requests.js";
 import { createModules } from "./cells/modules.js";
 import { captureOutput } from "./cells/output.js";
 import { connect, post } from "./cells/port.js";
@@ -132,6 +133,7 @@ function createRunner(options: KernelOptions, comms: Comms): Runner {
     clearOutput,
     canAsk: asking.canAsk,
     ask: asking.ask,
+    onInterrupt,
   });
   const modules = createModules(options.cwd, { tslab: createTslab({ typescript: version }) });
   const module = { exports: {} };

@@ -4,6 +4,7 @@ import type { CellResult, RunCell } from "../messages.js";
 import { type CellContext, currentCell, enterCell, watchDeadCells } from "./context.js";
 import { format, type Shown } from "./display.js";
 import { describeError, KeyboardInterrupt, ProcessExit, registerSource } from "./errors.js";
+import { requestEnd } from "./interrupt-requests.js";
 import type { Modules } from "./modules.js";
 import { post } from "./port.js";
 import { type Declared, Scope } from "./scope.js";
@@ -15,6 +16,8 @@ interface Running extends CellContext {
   wantsResult: boolean;
   /** Where the cell was when it was interrupted in the middle of a computation. */
   interruptedAt?: string;
+  /** The first interrupt of a cell whose work wants to end in good order is only a request. */
+  askedToEnd?: boolean;
   end(outcome: { error: unknown } | { value: unknown }): void;
 }
 
@@ -123,6 +126,11 @@ export class Runner {
   interrupt(): boolean {
     const { computing, stack } = interruptedCode();
     const cell = this.running;
+    const asked = cell ? requestEnd() : false;
+    if (cell && asked && !cell.askedToEnd) {
+      cell.askedToEnd = true;
+      return false;
+    }
     if (cell) {
       cell.dead = true;
       cell.interruptedAt = stack;

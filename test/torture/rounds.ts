@@ -49,7 +49,8 @@ export async function killRound(dir: string, random: Random, expected: Report): 
     const run = startTraining({ ...settings, output_dir: dir }, { KAISETSU_TEST_PAUSE: "20" });
     // Mostly while it trains or saves; now and then while it still starts, reads and cleans up.
     if (random.chance(0.85)) await run.started;
-    const timer = setTimeout(() => run.child.kill("SIGKILL"), random.upTo(1200));
+    // Longer and longer, so that a slow machine gets to the end too.
+    const timer = setTimeout(() => run.child.kill("SIGKILL"), random.upTo(1200 + 300 * kills));
     const ended = await run.ended;
     clearTimeout(timer);
     if (ended.signal !== "SIGKILL") {
