@@ -27,7 +27,7 @@ export async function listCheckpoints(outputDir: string): Promise<CheckpointFold
   try {
     entries = await readdir(outputDir, { withFileTypes: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
     throw error;
   }
   return entries

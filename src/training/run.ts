@@ -199,7 +199,7 @@ export class TrainingRun {
     this.lastSaved = point.dir;
     this.findBestAgain(point.dir);
     if (!books) for (let i = 0; i < state.global_step; i++) this.scheduler.step();
-    this.lastLearningRate = this.scheduler.getLastLr();
+    this.lastLearningRate = books?.last_learning_rate ?? this.scheduler.getLastLr();
     for (const callback of callbacks) {
       const saved = callback.name === undefined ? undefined : books?.callbacks[callback.name];
       if (saved) callback.loadState?.(saved);
@@ -461,6 +461,7 @@ export class TrainingRun {
       last_logged_step: this.lastLoggedStep,
       total_loss: this.totalLoss,
       last_grad_norm: this.lastGradNorm,
+      last_learning_rate: this.lastLearningRate,
       ...this.surroundings,
       callbacks: Object.fromEntries(
         this.trainer.callbacks.flatMap((callback) =>

@@ -32,6 +32,7 @@ export interface Bookkeeping extends Partial<Surroundings> {
   /** Sum of all step losses of the run. */
   total_loss: number;
   last_grad_norm: number;
+  last_learning_rate: number;
   /** These are absent in checkpoints of the first releases. */
   position?: Position;
   /** Flags of the control that the run had not answered yet when it was left. */

@@ -188,11 +188,7 @@ function contents(dir: string): string {
   );
 }
 
-function assertEqualRun(ended: Ended, expected: Report, alreadyFinished = false): void {
-  if (alreadyFinished) {
-    assert.equal(ended.code, exitCodes.stopped, ended.stderr);
-    return;
-  }
+function assertEqualRun(ended: Ended, expected: Report): void {
   assert.equal(ended.code, 0, ended.stderr);
   const { global_step, training_loss, parameters, history } = ended.report!;
   assert.deepEqual(

@@ -31,16 +31,18 @@ async function main(): Promise<number> {
   const trainer = await makeTrainer({ args: JSON.parse(process.argv[2]!), dropout: 0.1 });
   const guard = await checkpointGuard({ args: trainer.args, on_conflict: "stop" });
   console.error(guard.reason);
-  if (guard.action === "stop" && guard.found !== "running") return exitCodes.stopped;
+  if (guard.found === "damaged") return exitCodes.stopped;
   trainer.addCallback({
     on_train_begin: () => console.error("first step"),
     // A pause lets a signal meet any moment of a step, and keeps fast machines from finishing before the first kill.
     on_step_end: () => new Promise((resolve) => setTimeout(resolve, Number(process.env.KAISETSU_TEST_PAUSE ?? 0))),
   });
-  const { global_step, training_loss } = await trainer.train({ resume_from_checkpoint: guard.checkpoint });
+  // A process that was killed after its last word has nothing left to train, and gives its report now.
+  const resume = guard.checkpoint ?? guard.found === "finished";
+  const { global_step, training_loss } = await trainer.train({ resume_from_checkpoint: resume });
   const report: Report = {
     action: guard.action,
-    resumed_from: guard.checkpoint ?? null,
+    resumed_from: guard.checkpoint ?? (resume ? `step ${global_step}` : null),
     global_step,
     training_loss,
     parameters: await hashOfParameters(trainer),
