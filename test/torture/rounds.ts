@@ -86,11 +86,7 @@ export async function signalRound(dir: string, random: Random, expected: Report)
     const newest = (await listCheckpoints(dir))[0]?.step ?? 0;
     assert.equal(newest, Number(step), `it had done ${step} steps, and saved ${newest}`);
   }
-  assertEqualRun(
-    await startTraining({ ...settings, save_steps: 5, output_dir: dir }).ended,
-    expected,
-    ended.code === 0,
-  );
+  assertEqualRun(await startTraining({ ...settings, save_steps: 5, output_dir: dir }).ended, expected);
   assertClean(dir);
 }
 
