@@ -108,7 +108,12 @@ async function inspectPython(dir: string): Promise<Inspection> {
   if (typeof read === "string") return damaged(read);
   const names = await readdir(dir);
   const weights = names.filter((name) => /^(adapter_)?model(-\d+-of-\d+)?\.safetensors$/.test(name));
-  if (weights.length === 0) return damaged("it holds no adapter_model.safetensors or model.safetensors");
+  if (weights.length === 0) {
+    const pickled = names.filter((name) => /^(adapter_model|pytorch_model).*\.bin$/.test(name));
+    const why =
+      pickled.length > 0 ? `; ${pickled.join(", ")} is a Python pickle: save it with save_safetensors=True` : "";
+    return damaged(`it holds no adapter_model.safetensors or model.safetensors${why}`);
+  }
   for (const name of weights) {
     try {
       await (await SafetensorsFile.open(join(dir, name))).close();
@@ -116,9 +121,13 @@ async function inspectPython(dir: string): Promise<Inspection> {
       return damaged((error as Error).message);
     }
   }
+  const unread = names.filter((name) => /\.(pt|pth|bin)$/.test(name)).sort();
+  const fresh = unread.length > 0 ? `${unread.join(", ")} cannot be read, so` : "there is no state of an optimizer, so";
   return {
     state: "python",
-    reason: "written by Python: weights and trainer_state.json are read, optimizer and random state are not",
+    reason:
+      `written by Python: weights and trainer_state.json are read; ${fresh} the optimizer's moments start at zero, dropout ` +
+      "is drawn anew, and the learning rate follows these arguments' schedule from the saved step on",
     trainerState: read,
   };
 }

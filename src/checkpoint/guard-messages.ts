@@ -30,10 +30,13 @@ export const guardMessages = {
             '上書きはしません。やり直すには output_dir を変えるか、on_conflict: "overwrite" を指定してください。',
         };
       case "unfinished":
-        return withSkipped(situation.skipped, {
-          en: `An unfinished run was found: training goes on from ${situation.checkpoint} (step ${situation.step}).`,
-          ja: `途中の学習が見つかりました。${situation.checkpoint}（ステップ ${situation.step}）から再開します。`,
-        });
+        return withSkipped(
+          situation.skipped,
+          withChanged(situation.changed, {
+            en: `An unfinished run was found: training goes on from ${situation.checkpoint} (step ${situation.step}).`,
+            ja: `途中の学習が見つかりました。${situation.checkpoint}（ステップ ${situation.step}）から再開します。`,
+          }),
+        );
       case "damaged":
         return withSkipped(situation.skipped, {
           en:
@@ -59,6 +62,18 @@ function movedAside(movedTo: string): BilingualMessage {
   return {
     en: `Training starts from the beginning; what was there is kept in ${movedTo}.`,
     ja: `最初から学習を始めます。今まであったものは ${movedTo} に残しました。`,
+  };
+}
+
+function withChanged(changed: string[], message: BilingualMessage): BilingualMessage {
+  if (changed.length === 0) return message;
+  return {
+    en:
+      `${message.en} But settings have changed since (${changed.join(", ")}), which makes it another run: restore them, or ` +
+      "pass allow_changed_arguments: true to train().",
+    ja:
+      `${message.ja}ただし設定が変わっているため（${changed.join(", ")}）、同じ学習の続きにはなりません。` +
+      "設定を元に戻すか、train() に allow_changed_arguments: true を渡してください。",
   };
 }
 

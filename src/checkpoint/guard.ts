@@ -1,11 +1,13 @@
 import { mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { TrainingArguments } from "../training/arguments.js";
+import { changedArguments } from "../training/changed-settings.js";
 import { askYesNo, canAsk } from "./ask.js";
 import { findNewestCheckpoint } from "./find.js";
 import { isFinished, readFinalState } from "./finished.js";
 import { type BilingualMessage, guardMessages } from "./guard-messages.js";
 import { describeLock } from "./lock.js";
+import { restoreReplaced } from "./store.js";
 
 export interface GuardDecision {
   action: "start" | "resume" | "stop";
@@ -33,7 +35,7 @@ type Situation =
   | { found: "nothing" }
   | { found: "running"; owner: string }
   | { found: "finished"; epoch: number; step: number }
-  | { found: "unfinished"; checkpoint: string; step: number; skipped: string[] }
+  | { found: "unfinished"; checkpoint: string; step: number; skipped: string[]; changed: string[] }
   | { found: "damaged"; skipped: string[] };
 
 /**
@@ -58,6 +60,8 @@ export async function checkpointGuard({ args, on_conflict = "ask" }: GuardOption
 async function look(args: TrainingArguments): Promise<Situation> {
   const owner = describeLock(args.output_dir);
   if (owner) return { found: "running", owner };
+  // What a kill in the middle of a replacement left: else an older checkpoint would be taken for the newest.
+  for (const line of await restoreReplaced(args.output_dir)) console.error(`kaisetsu: ${args.output_dir}: ${line}`);
   const final = await readFinalState(args.output_dir);
   const { checkpoint, skipped } = await findNewestCheckpoint(args.output_dir);
   const newest = checkpoint?.inspection.trainerState;
@@ -69,7 +73,8 @@ async function look(args: TrainingArguments): Promise<Situation> {
   if (ended) return { found: "finished", epoch: ended.epoch, step: ended.global_step };
   const reasons = skipped.map(({ dir, reason }) => `${dir}: ${reason}`);
   if (checkpoint) {
-    return { found: "unfinished", checkpoint: checkpoint.dir, step: checkpoint.step, skipped: reasons };
+    const { breaking: changed } = await changedArguments(checkpoint.dir, args);
+    return { found: "unfinished", checkpoint: checkpoint.dir, step: checkpoint.step, skipped: reasons, changed };
   }
   return reasons.length > 0 ? { found: "damaged", skipped: reasons } : { found: "nothing" };
 }

@@ -76,8 +76,7 @@ const adapterFields = ["r", "lora_alpha", "lora_dropout", "target_modules", "bia
 /** Compares a checkpoint's folder with what `trainer` is about to do. Empty where the checkpoint tells nothing (Python's). */
 export async function changedSettings(dir: string, trainer: Trainer): Promise<Changes> {
   const changes: Changes = { breaking: [], harmless: [] };
-  const saved = await readJson(join(dir, "training_args.json"));
-  if (saved) compareArguments(saved, trainer.args, changes);
+  await compareArguments(dir, trainer.args, changes);
   const adapter = await readJson(join(dir, "adapter_config.json"));
   const now = adapterConfig(trainer);
   if (adapter && now) changes.breaking.push(...differences(adapter, now, adapterFields));
@@ -100,7 +99,16 @@ export function surroundings(rows: RowSource): Surroundings {
   };
 }
 
-function compareArguments(saved: Record<string, unknown>, args: TrainingArguments, changes: Changes): void {
+/** Those of `changedSettings` that the arguments alone tell. */
+export async function changedArguments(dir: string, args: TrainingArguments): Promise<Changes> {
+  const changes: Changes = { breaking: [], harmless: [] };
+  await compareArguments(dir, args, changes);
+  return changes;
+}
+
+async function compareArguments(dir: string, args: TrainingArguments, changes: Changes): Promise<void> {
+  const saved = await readJson(join(dir, "training_args.json"));
+  if (!saved) return;
   const now = args.toDict();
   // What the defaults leave out of the dictionary.
   for (const name of ["compat", "nan_policy"] as const) {

@@ -4,6 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { checkDiskSpace } from "../checkpoint/disk-space.js";
+import { inspectCheckpoint } from "../checkpoint/find.js";
 import { cleanLeftovers, rotateCheckpoints, writeCheckpoint } from "../checkpoint/store.js";
 import type { Batch } from "../data/types.js";
 import type { Engine } from "../engine/types.js";
@@ -497,6 +498,13 @@ export class TrainingRun {
   }
 
   private async loadBest(dir: string): Promise<void> {
+    const { state, reason } = await inspectCheckpoint(dir);
+    if (state !== "whole" && state !== "python") {
+      console.error(
+        `kaisetsu: the best checkpoint, ${dir}, cannot be used (${reason}); the model stays as the last step left it.`,
+      );
+      return;
+    }
     await loadModelParameters(dir, this.trainer.model);
     this.step.takeFromModel();
   }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { inspectCheckpoint, listCheckpoints } from "../../src/checkpoint/find.js";
+import { findNewestCheckpoint, inspectCheckpoint, listCheckpoints } from "../../src/checkpoint/find.js";
 import type { TrainingArgumentsOptions } from "../../src/index.js";
 import { type Ended, sleep, startTraining } from "./process.js";
 import type { Random } from "./random.js";
@@ -46,11 +46,15 @@ export async function unfinished(dir: string, steps: number): Promise<void> {
 export async function killRound(dir: string, random: Random, expected: Report): Promise<number> {
   let saved = 0;
   for (let kills = 0; ; kills++) {
-    const run = startTraining({ ...settings, output_dir: dir }, { KAISETSU_TEST_PAUSE: "20" });
-    // Mostly while it trains or saves; now and then while it still starts, reads and cleans up.
+    // Half of the kills at a file operation, so in the middle of a save or of cleaning up; the others by the clock.
+    const inSave = random.chance(0.5);
+    const dieAt = String(1 + random.upTo(inSave ? 400 : 1));
+    const env: Record<string, string> = inSave ? { KAISETSU_TEST_DIE_AT: dieAt } : { KAISETSU_TEST_PAUSE: "20" };
+    const run = startTraining({ ...settings, output_dir: dir }, env);
+    // Mostly while it trains or saves; now and then while it still starts and reads.
     if (random.chance(0.85)) await run.started;
     // Longer and longer, so that a slow machine gets to the end too.
-    const timer = setTimeout(() => run.child.kill("SIGKILL"), random.upTo(1200 + 300 * kills));
+    const timer = inSave ? undefined : setTimeout(() => run.child.kill("SIGKILL"), random.upTo(1200 + 300 * kills));
     const ended = await run.ended;
     clearTimeout(timer);
     if (ended.signal !== "SIGKILL") {
@@ -112,6 +116,25 @@ export async function damageRound(source: string, dir: string, random: Random, e
     (name) => existsSync(join(dir, name)) && contents(join(dir, name)) === before,
   );
   assert.ok(place, `${what}: the damaged checkpoint is gone or changed`);
+  return what;
+}
+
+/** As `damageRound`, without training on: the checkpoint before is chosen, nothing is deleted. Quick. */
+export async function seenDamageRound(source: string, dir: string, random: Random): Promise<string> {
+  cpSync(source, dir, { recursive: true });
+  const [newest, older] = await listCheckpoints(dir);
+  const what = damage(newest!.dir, random);
+  const before = contents(newest!.dir);
+  const { checkpoint, skipped } = await findNewestCheckpoint(dir);
+  assert.equal(checkpoint?.dir, older!.dir, what);
+  assert.deepEqual(
+    skipped.map((one) => one.dir),
+    [newest!.dir],
+    what,
+  );
+  assert.ok(skipped[0]!.reason.length > 5, `${what}: ${skipped[0]!.reason}`);
+  assert.equal(contents(newest!.dir), before, what);
+  rmSync(dir, { recursive: true });
   return what;
 }
 

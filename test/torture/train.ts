@@ -12,6 +12,7 @@ import {
   TrainingInterruptedError,
 } from "../../src/index.js";
 import { makeTrainer } from "../training/tiny.js";
+import { dieAtOperation } from "./die.js";
 
 /** What the process reports when it has trained to the end. */
 export interface Report {
@@ -29,6 +30,7 @@ export const exitCodes = { interrupted: 3, checkpoint: 4, inUse: 5, nonFinite: 6
 
 async function main(): Promise<number> {
   const trainer = await makeTrainer({ args: JSON.parse(process.argv[2]!), dropout: 0.1 });
+  if (process.env.KAISETSU_TEST_DIE_AT) dieAtOperation(Number(process.env.KAISETSU_TEST_DIE_AT));
   const guard = await checkpointGuard({ args: trainer.args, on_conflict: "stop" });
   console.error(guard.reason);
   if (guard.found === "damaged") return exitCodes.stopped;
