@@ -30,6 +30,39 @@ export function epochBatches(
   return batches;
 }
 
+/** The micro-batches of one optimizer step. */
+export interface StepWindow {
+  batches: number[][];
+  /** Batches of the epoch that are done after it. */
+  end: number;
+}
+
+/**
+ * The optimizer steps of an epoch. A last, shorter accumulation makes a step of its own; in 4.45 it waits for the next epoch
+ * instead, since micro-batches are counted through all epochs (unless an epoch is no longer than one accumulation).
+ * @param batchesOf the micro-batches of an epoch
+ */
+export function stepWindows(
+  args: TrainingArguments,
+  epoch: number,
+  batchesOf: (epoch: number) => number[][],
+): StepWindow[] {
+  const size = args.gradient_accumulation_steps;
+  const batches = batchesOf(epoch);
+  const carries = args.compat === "hf4.45" && batches.length > size;
+  const before = carries ? (epoch * batches.length) % size : 0;
+  let window = before > 0 ? batchesOf(epoch - 1).slice(-before) : [];
+  const windows: StepWindow[] = [];
+  for (const [i, batch] of batches.entries()) {
+    window.push(batch);
+    const last = i + 1 === batches.length && !carries;
+    if (window.length < size && !last) continue;
+    windows.push({ batches: window, end: i + 1 });
+    window = [];
+  }
+  return windows;
+}
+
 /** The row numbers of each evaluation batch, in order. */
 export function sequentialBatches(length: number, size: number): number[][] {
   return chunk(

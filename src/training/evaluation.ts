@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Batch } from "../data/types.js";
 import type { Engine, JitFunction } from "../engine/types.js";
 import type { CausalLM, ModelInputs, NamedTensors } from "../model/types.js";
-import { type Collator, countTargets, type RowSource, sequentialBatches, tokenRows } from "./batches.js";
+import { type Collator, type RowSource, sequentialBatches, tokenRows } from "./batches.js";
 import { batchTensors } from "./step.js";
 
 /**
@@ -58,6 +58,8 @@ export class Evaluator {
     rows: RowSource,
     options: {
       batch_size: number;
+      /** By what a batch's summed loss is divided. */
+      count: (batch: Batch) => number;
       collator: Collator;
       remove_unused_columns: boolean;
       keep_predictions: boolean;
@@ -70,7 +72,7 @@ export class Evaluator {
     for (const [i, indices] of batches.entries()) {
       const batch = options.collator.collate(tokenRows(rows, indices, options.remove_unused_columns));
       const { loss_sum, predictions } = await this.evaluateBatch(batch);
-      weighted += indices.length * (loss_sum / countTargets(batch));
+      weighted += indices.length * (loss_sum / options.count(batch));
       if (options.keep_predictions) {
         prediction.predictions.push(...predictions);
         prediction.label_ids.push(...batch.labels);

@@ -2,6 +2,7 @@
 import type { TrainingArguments } from "./arguments.js";
 import type { Collator, RowSource } from "./batches.js";
 import { withPrefix } from "./callbacks.js";
+import { evaluationCount } from "./compat.js";
 import type { ComputeMetrics, Evaluator } from "./evaluation.js";
 import type { LogEntry } from "./state.js";
 
@@ -18,6 +19,7 @@ export async function evaluationMetrics(
   const computes = compute_metrics !== undefined && !args.prediction_loss_only;
   const evaluation = await evaluator.run(rows, {
     batch_size: args.per_device_eval_batch_size,
+    count: (batch) => evaluationCount(args, batch),
     collator: trainer.collator,
     remove_unused_columns: args.remove_unused_columns,
     keep_predictions: computes,

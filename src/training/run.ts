@@ -10,9 +10,10 @@ import type { Batch } from "../data/types.js";
 import type { Engine } from "../engine/types.js";
 import type { NamedTensors } from "../model/types.js";
 import { notebookHost } from "../notebook/host.js";
-import { countTargets, epochBatches, type RowSource, tokenRows } from "./batches.js";
+import { epochBatches, type RowSource, stepWindows, tokenRows } from "./batches.js";
 import { withPrefix } from "./callbacks.js";
 import { type Surroundings, surroundings } from "./changed-settings.js";
+import { loggedLoss, logsGradNorm, lossScales } from "./compat.js";
 import { EarlyEnd, eventsHandled, TimeBudget } from "./early-end.js";
 import { NonFiniteError, TrainingInterruptedError } from "./errors.js";
 import { Evaluator } from "./evaluation.js";
@@ -225,8 +226,12 @@ export class TrainingRun {
   private positionOf(step: number): Position {
     const { plan } = this;
     const { args } = this.trainer;
-    const next_batch = (step % plan.updates_per_epoch) * args.gradient_accumulation_steps;
-    return { epoch: Math.floor(step / plan.updates_per_epoch), next_batch, epoch_ended: false };
+    const epoch = Math.floor(step / plan.updates_per_epoch);
+    return {
+      epoch,
+      next_batch: (step % plan.updates_per_epoch) * args.gradient_accumulation_steps,
+      epoch_ended: false,
+    };
   }
 
   /** What the run that wrote the checkpoint had still to do for its last step: log, evaluate, end the epoch. */
@@ -269,9 +274,9 @@ export class TrainingRun {
   private async stepsOfEpoch(): Promise<void> {
     const { control, args } = this.trainer;
     const { epoch, next_batch } = this.position;
-    const batches = this.batchesOf(epoch);
-    for (let at = next_batch; at < batches.length; at += args.gradient_accumulation_steps) {
-      await this.oneStep(batches.slice(at, at + args.gradient_accumulation_steps), at, epoch);
+    for (const { batches, end } of stepWindows(args, epoch, (which) => this.batchesOf(which))) {
+      if (end <= next_batch) continue;
+      await this.oneStep(batches, end, epoch);
       if (control.should_epoch_stop || control.should_training_stop) return;
       await this.endIfAsked("step");
     }
@@ -292,10 +297,10 @@ export class TrainingRun {
     return this.trainer.state.log_history.filter((entry) => "eval_loss" in entry && entry.step! <= firstStep).length;
   }
 
-  /** `window`: the micro-batches (row numbers) of one optimizer step; `at`: the first one's place in the epoch. */
-  private async oneStep(window: number[][], at: number, epoch: number): Promise<void> {
+  /** `window`: the micro-batches (row numbers) of one optimizer step; `end`: the batches of the epoch that are done then. */
+  private async oneStep(window: number[][], end: number, epoch: number): Promise<void> {
     const { trainer, scheduler } = this;
-    const { args, state } = trainer;
+    const { state } = trainer;
     await trainer.emit("on_step_begin");
     const finite = await this.budget.measure("step", () => this.updateWith(window));
     if (finite) {
@@ -303,8 +308,8 @@ export class TrainingRun {
       scheduler.step();
     }
     state.global_step += 1;
-    state.epoch = epoch + (at + window.length) / this.plan.batches_per_epoch;
-    this.position = { epoch, next_batch: at + args.gradient_accumulation_steps, epoch_ended: false };
+    state.epoch = epoch + end / this.plan.batches_per_epoch;
+    this.position = { epoch, next_batch: end, epoch_ended: false };
     await trainer.emit("on_step_end");
     await this.logEvaluateSave();
   }
@@ -316,16 +321,20 @@ export class TrainingRun {
     const batches = window.map((rows) =>
       trainer.collator.collate(tokenRows(this.rows, rows, args.remove_unused_columns)),
     );
-    const targets = batches.reduce((sum, batch) => sum + countTargets(batch), 0);
+    const scales = lossScales(args, batches);
     let loss = 0;
     let bad: NonFinite | undefined;
     for (const [i, batch] of batches.entries()) {
       const draw = state.global_step * args.gradient_accumulation_steps + i;
       // Torch adds the micro-losses in float32.
-      const part = await step.accumulate(batch, targets === 0 ? Number.NaN : 1 / targets, draw);
+      const part = await step.accumulate(batch, scales[i]!, draw);
       await this.endIfAsked();
       if (!Number.isFinite(part)) {
-        bad = { what: `The loss of a training batch is ${part}`, rows: window[i]!, all_masked: targets === 0 };
+        bad = {
+          what: `The loss of a training batch is ${part}`,
+          rows: window[i]!,
+          all_masked: Number.isNaN(scales[i]),
+        };
         break;
       }
       loss = Math.fround(loss + part);
@@ -365,7 +374,9 @@ export class TrainingRun {
       const metrics = await this.budget.measure("evaluation", () => trainer.evaluate());
       const key = withPrefix(args.metric_for_best_model ?? "loss");
       if (this.scheduler.stepWithMetric) this.scheduler.stepWithMetric(metricNamed(key, metrics));
-      const improved = args.metric_for_best_model !== null && this.noteBest(metricNamed(key, metrics));
+      // 4.45 looks for the best only among what it saves.
+      const judged = args.metric_for_best_model !== null && (args.compat !== "hf4.45" || control.should_save);
+      const improved = judged && this.noteBest(metricNamed(key, metrics));
       if (args.save_strategy === "best") control.should_save = improved;
     }
     if (control.should_save) {
@@ -376,11 +387,12 @@ export class TrainingRun {
   }
 
   private async logTraining(): Promise<void> {
-    const { state } = this.trainer;
+    const { state, args } = this.trainer;
     const logs: LogEntry = {
-      loss: this.pendingLoss / (state.global_step - this.lastLoggedStep),
-      grad_norm: this.lastGradNorm,
-      learning_rate: this.lastLearningRate,
+      loss: loggedLoss(args.compat, this.pendingLoss / (state.global_step - this.lastLoggedStep)),
+      ...(logsGradNorm(args) ? { grad_norm: this.lastGradNorm } : {}),
+      // 4.45 looks after the schedule has moved on.
+      learning_rate: args.compat === "hf4.45" ? this.scheduler.getLastLr() * this.rateFactor : this.lastLearningRate,
     };
     this.pendingLoss = 0;
     this.lastLoggedStep = state.global_step;

@@ -21,6 +21,7 @@ import { progressCallback } from "./progress.js";
 import { TrainingRun } from "./run.js";
 import { writeModelFiles } from "./snapshot.js";
 import { type LogEntry, TrainerControl, TrainerState } from "./state.js";
+import { warnOnce } from "./warn.js";
 
 export interface TrainerOptions {
   model: CausalLM;
@@ -206,6 +207,12 @@ export class Trainer {
 
   private checkOptions(): void {
     const { args } = this;
+    if (args.fp16 || args.bf16) {
+      const name = args.fp16 ? "fp16" : "bf16";
+      warnOnce(
+        `${name} is kept in the saved settings, but the computation is float32: same results or better, more memory.`,
+      );
+    }
     if (this.collatorGiven && typeof this.collatorGiven.collate !== "function") {
       throw new TypeError("data_collator must have a method collate(rows).");
     }

@@ -54,7 +54,10 @@ for (const name of readdirSync(referencePath("gemma2-tiny/runs"))) {
 
     assert.equal(output.global_step, run.optimizer_steps);
     closeTo(output.training_loss, run.training_loss, "training_loss");
-    compareLogs(trainer.state.log_history, run.log_history);
+    // A run written out by hand has no summary at its end.
+    const summary = "train_loss" in run.log_history.at(-1)! ? 0 : 1;
+    const { log_history } = trainer.state;
+    compareLogs(log_history.slice(0, log_history.length - summary), run.log_history);
     assert.equal(trace.length, run.trace.length);
     for (const [i, expected] of run.trace.entries()) {
       const { best_metric, ...rest } = trace[i]!;
