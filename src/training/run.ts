@@ -7,6 +7,7 @@ import { checkDiskSpace } from "../checkpoint/disk-space.js";
 import { inspectCheckpoint } from "../checkpoint/find.js";
 import { cleanLeftovers, rotateCheckpoints, writeCheckpoint } from "../checkpoint/store.js";
 import type { Batch } from "../data/types.js";
+import { recoverFromCut } from "../engine/recover.js";
 import type { Engine } from "../engine/types.js";
 import type { NamedTensors } from "../model/types.js";
 import { notebookHost } from "../notebook/host.js";
@@ -92,6 +93,7 @@ export class TrainingRun {
     });
     for (const line of await cleanLeftovers(args.output_dir)) console.error(`kaisetsu: ${args.output_dir}: ${line}`);
     const point = await resumePoint(trainer, options);
+    recoverFromCut();
     if (args.save_strategy !== "no") await checkDiskSpace(args.output_dir, model, args.save_only_model);
     warnOfMemory(trainer, engine);
     if (point) await loadModelParameters(point.dir, model);
