@@ -15,7 +15,6 @@ import { epochBatches, type RowSource, stepWindows, tokenRows } from "./batches.
 import { withPrefix } from "./callbacks.js";
 import { type Surroundings, surroundings } from "./changed-settings.js";
 import { loggedLoss, logsGradNorm, lossScales } from "./compat.js";
-import { forgetComputation } from "./cut-off.js";
 import { EarlyEnd, eventsHandled, TimeBudget } from "./early-end.js";
 import { NonFiniteError, TrainingInterruptedError } from "./errors.js";
 import { Evaluator } from "./evaluation.js";
@@ -147,7 +146,6 @@ export class TrainingRun {
   /** Nothing of this run is executed any more. The engine may be in the middle of something: no tensors here. */
   abandon(): void {
     this.interrupts.stop();
-    forgetComputation();
   }
 
   /** Seconds so far, and tokens a second in this session. */
