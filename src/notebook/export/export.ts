@@ -7,7 +7,7 @@ import { loadPhraseSplitter } from "../../explain/phrases.js";
 import { escapeHtml } from "../escape.js";
 import { text } from "../mime.js";
 import { type Cell, type CodeCell, isCode, isMarkdown, type Notebook, tagsOf } from "../nbformat.js";
-import { checkHtml, checkMarkdown, TooComplexError } from "./limits.js";
+import { checkHtml, checkMarkdown, TooComplexError, withTimeLimit } from "./limits.js";
 import { createOutline } from "./outline.js";
 import { type OutputRenderer, renderOutput } from "./outputs.js";
 import { renderPage } from "./page.js";
@@ -50,7 +50,7 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   const markdown = (source: string, listed: boolean, cell?: Cell): string => {
     try {
       checkMarkdown(source);
-      return fragment(markdownToHtml(source), listed, cell);
+      return withTimeLimit(source.length, () => fragment(markdownToHtml(source), listed, cell));
     } catch (error) {
       // No reader could follow it either, so it is shown as it was written.
       if (tooMuch(error)) return `<pre tabindex="0">${escapeHtml(source)}</pre>`;
@@ -74,7 +74,7 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
     markdown: (source) => markdown(source, false),
     html(source) {
       try {
-        return visible(fragment(source, false));
+        return withTimeLimit(source.length, () => visible(fragment(source, false)));
       } catch (error) {
         if (tooMuch(error)) return "";
         throw error;

@@ -18,6 +18,7 @@ export interface Outline {
 /** @param pageLevelOf which level a heading of the page means, before levels that it skips are closed */
 export function createOutline(pageLevelOf: (written: number, text: string) => number): Outline {
   const used = new Set<string>();
+  const repeats = new Map<string, number>();
   const headings: Heading[] = [];
   /** Headings that enclose the present place, as written and as given. */
   const enclosing: { written: number; level: number }[] = [];
@@ -25,7 +26,11 @@ export function createOutline(pageLevelOf: (written: number, text: string) => nu
   const uniqueId = (text: string) => {
     const base = idPrefix + (slug(text) || "section");
     let id = base;
-    for (let i = 2; used.has(id); i++) id = `${base}-${i}`;
+    while (used.has(id)) {
+      const next = (repeats.get(base) ?? 1) + 1;
+      repeats.set(base, next);
+      id = `${base}-${next}`;
+    }
     used.add(id);
     return id;
   };
