@@ -65,6 +65,26 @@ export function sliceKernel(original: KernelFunc): KernelFunc {
   };
 }
 
+/** Rows of a table (axis 0), copied whole; tfjs-wasm computes the place of each element anew. */
+export function gatherKernel(original: KernelFunc): KernelFunc {
+  return (args) => {
+    const { x, indices } = args.inputs as { x: TensorInfo; indices: TensorInfo };
+    const { axis, batchDims } = args.attrs as unknown as { axis: number; batchDims: number };
+    if (axis !== 0 || batchDims || x.shape.length === 0 || x.dtype === "string") return original(args);
+    const backend = args.backend as BackendWasm;
+    const [rows, ...rowShape] = x.shape as [number, ...number[]];
+    const out = backend.makeOutput([...indices.shape, ...rowShape], x.dtype);
+    const width = tf.util.sizeFromShape(rowShape);
+    const [from, ids, to] = [x, indices, out].map((info) => backend.typedArrayFromHeap(info)) as tf.TypedArray[];
+    for (let i = 0; i < ids!.length; i++) {
+      const id = ids![i]!;
+      if (id < 0 || id >= rows) throw new Error(`gather: index ${id} at position ${i} is not in [0, ${rows - 1}]`);
+      copy(from!, id * width, to!, i * width, width);
+    }
+    return out;
+  };
+}
+
 /** A slice for each part. */
 export const splitKernel: KernelFunc = ({ inputs, attrs, backend }) => {
   const x = inputs.x as TensorInfo;

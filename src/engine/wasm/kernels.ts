@@ -1,6 +1,13 @@
 import * as tf from "@tensorflow/tfjs";
-import { castKernel, identityKernel, sliceKernel, splitKernel, unsortedSegmentSumKernel } from "./data-movement.js";
-import { reductionKernel, unaryKernel } from "./elementwise.js";
+import {
+  castKernel,
+  gatherKernel,
+  identityKernel,
+  sliceKernel,
+  splitKernel,
+  unsortedSegmentSumKernel,
+} from "./data-movement.js";
+import { arithmeticKernel, reductionKernel, unaryKernel } from "./elementwise.js";
 import { batchMatMulKernel, fusedMatMulKernel } from "./matmul.js";
 import { cumulativeKernel } from "./repairs.js";
 
@@ -17,6 +24,10 @@ const replacements: Record<string, Replace> = {
   Cumprod: cumulativeKernel,
   Identity: identityKernel,
   SplitV: () => splitKernel,
+  GatherV2: gatherKernel,
+  Add: arithmeticKernel("add"),
+  Sub: arithmeticKernel("sub"),
+  Multiply: arithmeticKernel("mul"),
   Exp: unaryKernel("exp"),
   Tanh: unaryKernel("tanh"),
   Sum: reductionKernel("Sum"),

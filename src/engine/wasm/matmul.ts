@@ -2,7 +2,7 @@ import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import { type Native, nativeFor } from "./native.js";
-import type { Chunk } from "./threads/work.js";
+import { type Chunk, chunk } from "./threads/work.js";
 
 /** Below this many rows of C, packing B costs more than multiplying by it. */
 const fewRows = 3;
@@ -75,7 +75,7 @@ export function batchMatMul(
   });
   const aIndex = broadcastIndices(aBatch, batch);
   const bIndex = broadcastIndices(bBatch, batch);
-  if (native.pool && 2 * rows * columns * depth * count > worthSharing && rows > fewRows) {
+  if (native.pool?.open && 2 * rows * columns * depth * count > worthSharing && rows > fewRows) {
     // One list for the whole batch; each member in one piece when there are enough of them.
     const pieces = Math.ceil(native.pool.threads / count);
     const list: Chunk[] = [];
@@ -136,7 +136,7 @@ function multiply(native: Native, product: Product, a: number, b: number, c: num
     }
     return;
   }
-  if (native.pool && 2 * rows * columns * depth > worthSharing) {
+  if (native.pool?.open && 2 * rows * columns * depth > worthSharing) {
     native.pool.run(chunks(product, a, b, c, native.pool.threads));
     return;
   }
@@ -176,20 +176,22 @@ function chunks(product: Product, a: number, b: number, c: number, threads: numb
   const list: Chunk[] = [];
   for (let row = 0; row < rows; row += alongRows) {
     for (let column = 0; column < columns; column += alongColumns) {
-      list.push([
-        width,
-        Math.min(alongRows, rows - row),
-        Math.min(alongColumns, columns - column),
-        depth,
-        a + row * aRowStride,
-        aRowStride,
-        aDepthStride,
-        b + column * bColumnStride,
-        bDepthStride,
-        bColumnStride,
-        c + 4 * (row * columns + column),
-        4 * columns,
-      ]);
+      list.push(
+        chunk(
+          width === 8 ? "gemm8" : "gemm16",
+          Math.min(alongRows, rows - row),
+          Math.min(alongColumns, columns - column),
+          depth,
+          a + row * aRowStride,
+          aRowStride,
+          aDepthStride,
+          b + column * bColumnStride,
+          bDepthStride,
+          bColumnStride,
+          c + 4 * (row * columns + column),
+          4 * columns,
+        ),
+      );
     }
   }
   return list;

@@ -1,10 +1,12 @@
 import { setFlagsFromString } from "node:v8";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import { type BinaryFunction, defineArithmetic } from "./arithmetic.js";
 import { type Code, f32x4, ModuleBuilder } from "./assembler.js";
 import { defineGemm, type GemmFunction, gemmScratchBytes } from "./gemm.js";
 import { defineGemv, type GemvFunction } from "./gemv.js";
 import { defineReductions, type ReduceFunction } from "./reduce.js";
 import { Pool } from "./threads/pool.js";
+import type { Functions } from "./threads/work.js";
 import { defineTranscendental, type UnaryFunction } from "./transcendental.js";
 import { type EmscriptenModule, WebAssembly } from "./webassembly.js";
 
@@ -17,6 +19,12 @@ export interface Native {
   gemvColumns: GemvFunction;
   exp: UnaryFunction;
   tanh: UnaryFunction;
+  add: BinaryFunction;
+  sub: BinaryFunction;
+  mul: BinaryFunction;
+  addScalar: BinaryFunction;
+  subScalar: BinaryFunction;
+  mulScalar: BinaryFunction;
   sumRows: ReduceFunction;
   maxRows: ReduceFunction;
   sumColumns: ReduceFunction;
@@ -52,7 +60,7 @@ function instantiate(backend: BackendWasm, threads: number): Native {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const functions = exports as Omit<Native, "scratch" | "pool">;
   const scratch = Array.from({ length: shared ? threads : 1 }, () => emscripten._malloc(gemmScratchBytes) >>> 0);
-  const pool = scratch.length > 1 ? new Pool(module, memory, functions, scratch) : undefined;
+  const pool = scratch.length > 1 ? new Pool(module, memory, functions as unknown as Functions, scratch) : undefined;
   return { ...functions, scratch: scratch[0]!, pool };
 }
 
@@ -63,6 +71,7 @@ function kernelModule(fused: boolean, shared: boolean): Uint8Array<ArrayBuffer> 
   defineGemm(builder, "gemm8", 8, multiplyAdd);
   defineGemv(builder, multiplyAdd);
   defineTranscendental(builder, multiplyAdd);
+  defineArithmetic(builder);
   defineReductions(builder);
   return builder.build({ shared });
 }

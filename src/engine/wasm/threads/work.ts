@@ -1,13 +1,30 @@
-import type { GemmFunction } from "../gemm.js";
-
 /**
- * How the threads share work. One list of products ("chunks") is open at a time; every thread, the main one too, takes
+ * How the threads share work. One list of calls ("chunks") is open at a time; every thread, the main one too, takes
  * the next chunk until none is left, so a thread that the system holds up delays one chunk and not a fixed share.
  */
 
-/** Numbers of one chunk: the tile's width, then `GemmFunction`'s arguments without the scratch address. */
+/** The functions that a chunk may call. Products take the thread's scratch address after their other arguments. */
+export const shareable = [
+  "gemm8",
+  "gemm16",
+  "exp",
+  "tanh",
+  "add",
+  "sub",
+  "mul",
+  "addScalar",
+  "subScalar",
+  "mulScalar",
+] as const;
+export type Shareable = (typeof shareable)[number];
+
+/** A call: the function's place in `shareable`, then its arguments. */
 export type Chunk = readonly number[];
 export const chunkLength = 12;
+
+export function chunk(name: Shareable, ...args: number[]): Chunk {
+  return [shareable.indexOf(name), ...args];
+}
 export const maxChunks = 512;
 
 /** Places in the control array. */
@@ -25,13 +42,10 @@ export const control = {
 
 export const controlBytes = 4 * (control.chunks + chunkLength * maxChunks);
 
-export interface Gemms {
-  gemm8: GemmFunction;
-  gemm16: GemmFunction;
-}
+export type Functions = Record<Shareable, (...args: number[]) => void>;
 
 /** Computes chunks of list `list` until none is left. */
-export function takeChunks(shared: Int32Array, list: number, gemms: Gemms, scratch: number): void {
+export function takeChunks(shared: Int32Array, list: number, functions: Functions, scratch: number): void {
   for (;;) {
     const next = Atomics.load(shared, control.next);
     const index = next & 0xffff;
@@ -39,13 +53,16 @@ export function takeChunks(shared: Int32Array, list: number, gemms: Gemms, scrat
     const count = Atomics.load(shared, control.count);
     if (index >= count) return;
     if (Atomics.compareExchange(shared, control.next, next, next + 1) !== next) continue;
-    compute(shared, control.chunks + chunkLength * index, gemms, scratch);
+    compute(shared, control.chunks + chunkLength * index, functions, scratch);
     if (Atomics.add(shared, control.done, 1) + 1 === count) Atomics.notify(shared, control.done);
   }
 }
 
-function compute(shared: Int32Array, at: number, gemms: Gemms, scratch: number): void {
-  const [width, ...args] = shared.subarray(at, at + chunkLength) as unknown as [number, ...number[]];
-  const gemm = width === 8 ? gemms.gemm8 : gemms.gemm16;
-  gemm(...(args as [number, number, number, number, number, number, number, number, number, number, number]), scratch);
+function compute(shared: Int32Array, at: number, functions: Functions, scratch: number): void {
+  const call = functions[shareable[shared[at]!]!];
+  const arg = (i: number) => shared[at + 1 + i]!;
+  // The longest list of arguments is a product's; WebAssembly ignores what is too much.
+  if (shared[at]! < 2) {
+    call(arg(0), arg(1), arg(2), arg(3), arg(4), arg(5), arg(6), arg(7), arg(8), arg(9), arg(10), scratch);
+  } else call(arg(0), arg(1), arg(2), arg(3));
 }

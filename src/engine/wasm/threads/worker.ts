@@ -1,6 +1,6 @@
 import { workerData } from "node:worker_threads";
 import { type WasmMemory, type WasmModule, WebAssembly } from "../webassembly.js";
-import { control, type Gemms, takeChunks } from "./work.js";
+import { control, type Functions, takeChunks } from "./work.js";
 
 /** What a helping thread is given. */
 export interface WorkerData {
@@ -18,5 +18,5 @@ Atomics.add(shared, control.ready, 1);
 for (let seen = 0; ; ) {
   Atomics.wait(shared, control.list, seen);
   seen = Atomics.load(shared, control.list);
-  takeChunks(shared, seen, exports as Gemms, data.scratch);
+  takeChunks(shared, seen, exports as Functions, data.scratch);
 }
