@@ -16,11 +16,11 @@ import { trainTokenizer, writeTokenizer } from "./tokenizer.js";
 const { values } = parseArgs({
   options: {
     out: { type: "string", default: join(root, "notebooks/models/kotoba-gemma2") },
-    dialogues: { type: "string", default: "40000" },
-    epochs: { type: "string", default: "2" },
+    dialogues: { type: "string", default: "40200" },
+    epochs: { type: "string", default: "1" },
     seed: { type: "string", default: "20261124" },
     batch: { type: "string", default: "12" },
-    lr: { type: "string", default: "0.0025" },
+    lr: { type: "string", default: "0.003" },
     threads: { type: "string" },
   },
 });
