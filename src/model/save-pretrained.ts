@@ -29,14 +29,6 @@ interface Savable {
 export async function savePretrainedFiles(dir: string, model: Savable, options: SaveOptions): Promise<void> {
   const dtype = options.dtype ?? model.dtype;
   await mkdir(dir, { recursive: true });
-  const { torch_dtype: _, ...config } = model.config;
-  const quantization_config = model.quantization_config?.toDict();
-  await writeConfig(join(dir, "config.json"), {
-    ...config,
-    dtype,
-    ...(quantization_config && { quantization_config }),
-  });
-  await writeConfig(join(dir, "generation_config.json"), model.generation_config);
   const tensors = new Map<string, TensorToWrite>();
   for (const [name, tensor] of model.parameters()) {
     const values = async () => (await tensor.data()) as Float32Array;
@@ -46,7 +38,25 @@ export async function savePretrainedFiles(dir: string, model: Savable, options: 
     for (const [part, tensor] of fourBitTensors(name, await matrix.read(), dtype)) tensors.set(part, tensor);
   }
   await writeWeights(dir, tensors, shardBytes(options.max_shard_size ?? "50GB"));
+  // Last: a folder without config.json is no model, so a save that broke off is not taken for one.
+  await writeConfig(join(dir, "generation_config.json"), model.generation_config);
+  const { torch_dtype: _, ...config } = model.config;
+  const quantization_config = model.quantization_config?.toDict();
+  await writeConfig(join(dir, "config.json"), {
+    architectures: [CLASSES[config.model_type]],
+    ...config,
+    dtype,
+    ...(quantization_config && { quantization_config }),
+  });
 }
+
+/** transformers' class for a `model_type`. */
+const CLASSES: Record<string, string> = {
+  gemma2: "Gemma2ForCausalLM",
+  gemma3_text: "Gemma3ForCausalLM",
+  llama: "LlamaForCausalLM",
+  qwen3: "Qwen3ForCausalLM",
+};
 
 const WIDTHS: Partial<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2, U8: 1 };
 
