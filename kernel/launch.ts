@@ -44,7 +44,8 @@ export async function launchKernel(options: LaunchOptions = {}): Promise<Running
   );
   const child = spawn(command!, rest, {
     cwd: options.cwd,
-    env: options.env ?? process.env,
+    // The kernel ends when it finds its parent gone.
+    env: { ...(options.env ?? process.env), JPY_PARENT_PID: String(process.pid) },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const client = new KernelClient(info);

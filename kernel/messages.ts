@@ -38,7 +38,7 @@ export interface RunCell {
 /** protocol thread -> cells */
 export type ToCells =
   | RunCell
-  | { kind: "interrupted"; id: number | undefined }
+  | { kind: "interrupted"; id: number }
   | {
       kind: "comm";
       id: number;

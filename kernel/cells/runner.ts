@@ -27,6 +27,8 @@ export class Runner {
   private readonly modules: Modules;
   private readonly extras: unknown[];
   private running: Running | undefined;
+  /** The last cell whose end the protocol thread was told. */
+  private reported = 0;
   private readonly inspector = new Session();
 
   /** `extras` are what a cell finds under the names that compiler/cell.ts gives its function's parameters. */
@@ -113,10 +115,15 @@ export class Runner {
   }
 
   private close(cell: Running, result: CellResult): void {
-    if (cell.finished) return;
+    if (cell.id <= this.reported) return;
     cell.finished = true;
+    this.report(cell.id, result);
     if (this.running === cell) this.running = undefined;
-    post({ kind: "done", id: cell.id, result });
+  }
+
+  private report(id: number, result: CellResult): void {
+    post({ kind: "done", id, result });
+    this.reported = Math.max(this.reported, id);
   }
 
   /**
@@ -133,12 +140,12 @@ export class Runner {
     }
     if (cell) {
       cell.dead = true;
-      cell.interruptedAt = stack;
+      if (computing) cell.interruptedAt = stack;
       watchDeadCells(() => this.cutOff());
     }
     // Nothing may follow the cut: it unwinds this call as well.
     if (computing) this.cutOff();
-    else cell?.end({ error: interruption() });
+    else if (cell) this.fail(cell, interruption());
     return computing;
   }
 
@@ -148,10 +155,18 @@ export class Runner {
     this.inspector.post("Runtime.terminateExecution");
   }
 
-  /** After a computation was cut off. */
-  interrupted(id: number | undefined): void {
+  /**
+   * Follows every interrupt of cell `id`. The cut may have come at any place, also in this class before the cell's own
+   * code began or after it had ended: what counts is whether the end was reported.
+   */
+  interrupted(id: number): void {
     const cell = this.running;
-    if (cell && cell.id === id) cell.end({ error: interruption(cell.interruptedAt) });
+    if (cell?.id === id) {
+      cell.dead = true;
+      this.fail(cell, interruption(cell.interruptedAt));
+    } else if (id > this.reported) {
+      this.report(id, { status: "error", live: [], ...describeError(interruption()) });
+    }
   }
 
   /** Ends the cell that called it. */

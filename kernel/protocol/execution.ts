@@ -110,6 +110,11 @@ export class Execution {
     this.commsDone.delete(id);
   }
 
+  /** A listener of a comm was cut off, and will not report. */
+  commInterrupted(): void {
+    for (const done of this.commsDone.values()) done();
+  }
+
   /** True when the cell has not begun to run, or waits for an answer: then nothing else needs to be stopped. */
   interruptBeforeRun(): boolean {
     const { current } = this;

@@ -132,7 +132,8 @@ export class ProtocolKernel {
     if (this.execution.interruptBeforeRun()) return;
     const id = this.execution.runningId;
     const computing = await this.interrupter.interrupt();
-    if (computing) this.toCells({ kind: "interrupted", id });
+    if (id !== undefined) this.toCells({ kind: "interrupted", id });
+    else if (computing) this.execution.commInterrupted();
   }
 
   private queue(message: Message): void {
@@ -256,7 +257,7 @@ export class ProtocolKernel {
   private async shutdown(request: Message): Promise<void> {
     this.publish("status", { execution_state: "idle" }, request.header);
     await this.sockets.close();
-    setTimeout(() => process.kill(process.pid, "SIGKILL"), 1000);
+    setTimeout(() => process.kill(process.pid, "SIGKILL"), 3000);
     await this.interrupter.interrupt();
     this.interrupter.disconnect();
     this.toCells({ kind: "exit", code: 0 });

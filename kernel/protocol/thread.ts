@@ -32,6 +32,16 @@ port.on("message", (message: FromCells) => {
   kernel.fromCells(message);
 });
 
+endWithParent();
 onInterruptSignal(() => void kernel.interrupt());
 await sockets.bind();
 kernel.start();
+
+/** Whoever started the kernel may die without a word; Jupyter and launch.ts say who that is. */
+function endWithParent(): void {
+  if (process.env.JPY_PARENT_PID === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
+  }, 2000).unref();
+}
