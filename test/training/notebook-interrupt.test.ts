@@ -16,7 +16,7 @@ before(async () => {
     const { makeTrainer } = await import(place);
     const pause = { on_step_end: () => new Promise((resolve) => setTimeout(resolve, 30)) };
     const start = (args: object) =>
-      makeTrainer({ args: { disable_tqdm: false, max_steps: 40, logging_steps: 1, ...args }, callbacks: [pause] });`);
+      makeTrainer({ args: { disable_tqdm: false, max_steps: 200, logging_steps: 1, ...args }, callbacks: [pause] });`);
   assert.equal(reply.status, "ok", plain(reply.traceback));
 });
 after(async () => {
@@ -42,20 +42,20 @@ test("the interrupt button saves what is done and says how to go on; the next ce
   const { ename, traceback } = await interrupted(`await (await start(${settings})).train()`, 1);
   assert.equal(ename, "TrainingInterruptedError", traceback);
   const [checkpoint] = await listCheckpoints(output_dir);
-  assert.ok(checkpoint && checkpoint.step > 0 && checkpoint.step < 40);
+  assert.ok(checkpoint && checkpoint.step > 0 && checkpoint.step < 200);
   assert.match(traceback, new RegExp(`is saved in .*checkpoint-${checkpoint.step}; go on with`));
   const { result } = await kernel.run(
     `(await (await start(${settings})).train({ resume_from_checkpoint: true })).global_step`,
   );
-  assert.equal(result, "40");
+  assert.equal(result, "200");
 });
 
 test("a second press stops at once, and training can start again in the same kernel", async () => {
   const output_dir = freshDir(folders);
-  const settings = JSON.stringify({ output_dir, max_steps: 20, save_steps: 5 });
+  const settings = (max_steps: number) => JSON.stringify({ output_dir, max_steps, save_steps: 5 });
   // A save would take its time; the second press does not wait for it.
-  const { ename, traceback } = await interrupted(`await (await start(${settings})).train()`, 2);
+  const { ename, traceback } = await interrupted(`await (await start(${settings(400)})).train()`, 2);
   assert.ok(ename === "KeyboardInterrupt" || ename === "TrainingInterruptedError", traceback);
-  const { result, reply } = await kernel.run(`(await (await start(${settings})).train()).global_step`);
+  const { result, reply } = await kernel.run(`(await (await start(${settings(20)})).train()).global_step`);
   assert.equal(result, "20", plain(reply.traceback));
 });
