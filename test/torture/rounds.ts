@@ -208,7 +208,7 @@ function contents(dir: string): string {
 }
 
 function assertEqualRun(ended: Ended, expected: Report): void {
-  assert.equal(ended.code, 0, ended.stderr);
+  assert.equal(ended.code, 0, `${ended.signal ?? ""} ${ended.stderr}`);
   const { global_step, training_loss, parameters, history } = ended.report!;
   assert.deepEqual(
     { global_step, training_loss, parameters, history },
