@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import {
   AutoModelForCausalLM,
   AutoTokenizer,
+  BitsAndBytesConfig,
   type CausalLM,
   checkpointGuard,
   DataCollatorForLanguageModeling,
@@ -87,9 +88,8 @@ async function prepare(configPath: string, options: TrainFromConfigOptions) {
 }
 
 async function loadModel(name: string, { lora_config, bnb_config }: TrainingConfigFile): Promise<CausalLM> {
-  if (bnb_config?.load_in_4bit)
-    console.error("kaisetsu train: the base model is loaded as it is stored, not in 4 bit.");
-  const base = await AutoModelForCausalLM.fromPretrained(name);
+  const quantization_config = bnb_config?.load_in_4bit ? new BitsAndBytesConfig(bnb_config) : undefined;
+  const base = await AutoModelForCausalLM.fromPretrained(name, { quantization_config });
   return lora_config ? getPeftModel(base, new LoraConfig(lora_config)) : base;
 }
 

@@ -4,7 +4,13 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { LoraConfig, saveTrainingConfig, TrainingArguments, type TrainingArgumentsOptions } from "../../src/index.js";
+import {
+  BitsAndBytesConfig,
+  LoraConfig,
+  saveTrainingConfig,
+  TrainingArguments,
+  type TrainingArgumentsOptions,
+} from "../../src/index.js";
 import { referenceJson, referencePath } from "../data/reference.js";
 import { freshDir } from "./tiny.js";
 
@@ -26,6 +32,7 @@ async function configFile(name: string, more: TrainingArgumentsOptions = {}): Pr
     model_name: referencePath("gemma2-tiny/tiny-gemma2"),
     training_args: new TrainingArguments({ output_dir: join(work, name), max_steps: 2, logging_steps: 1, ...more }),
     lora_config: new LoraConfig({ r: 4, target_modules: ["q_proj", "v_proj"], task_type: "CAUSAL_LM" }),
+    bnb_config: new BitsAndBytesConfig({ load_in_4bit: true, bnb_4bit_quant_type: "nf4" }),
   });
 }
 
@@ -46,6 +53,7 @@ test("kaisetsu train repeats a run from its training_config.json, and protects t
   const given = JSON.parse(readFileSync(config, "utf8"));
   written.training_args.output_dir = given.training_args.output_dir;
   assert.deepEqual(written.training_args, given.training_args);
+  assert.deepEqual(written.bnb_config, given.bnb_config);
   assert.deepEqual(written.lora_config.target_modules, given.lora_config.target_modules);
 
   const second = train(config, "--data", data, "--output", output);
