@@ -117,6 +117,8 @@ export class Runner {
   private close(cell: Running, result: CellResult): void {
     if (cell.id <= this.reported) return;
     cell.finished = true;
+    // They know the earlier variables of the same names: kept, each cell would keep all values before it alive.
+    cell.declared = [];
     this.report(cell.id, result);
     if (this.running === cell) this.running = undefined;
   }
@@ -162,6 +164,8 @@ export class Runner {
   interrupted(id: number): void {
     const cell = this.running;
     if (cell?.id === id) {
+      // It was only asked to end, and ends by itself.
+      if (cell.askedToEnd && !cell.dead) return;
       cell.dead = true;
       this.fail(cell, interruption(cell.interruptedAt));
     } else if (id > this.reported) {

@@ -10,10 +10,12 @@ export class Scope {
     const before = new Map<string, PropertyDescriptor | undefined>();
     for (const [name, [get, set]] of Object.entries(accessors)) {
       before.set(name, Object.getOwnPropertyDescriptor(this.object, name));
-      const refuse = () => {
-        throw new TypeError(`Assignment to constant variable '${name}'.`);
-      };
-      Object.defineProperty(this.object, name, { get, set: set ?? refuse, configurable: true, enumerable: true });
+      Object.defineProperty(this.object, name, {
+        get,
+        set: set ?? refuseAssignment(name),
+        configurable: true,
+        enumerable: true,
+      });
     }
     return {
       settle: () => this.settle(before),
@@ -34,6 +36,13 @@ export class Scope {
     }
     return live;
   }
+}
+
+/** Made out here: a closure of `declare` would keep the earlier variables of the same names alive. */
+function refuseAssignment(name: string): () => never {
+  return () => {
+    throw new TypeError(`Assignment to constant variable '${name}'.`);
+  };
 }
 
 export interface Declared {

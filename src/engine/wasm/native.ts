@@ -80,7 +80,8 @@ let relaxed: boolean | undefined;
 
 /** Node 20's V8 has relaxed SIMD behind a flag that may be set while running; Node 22 has it on. */
 function relaxedSimd(): boolean {
-  relaxed ??= validatesRelaxedSimd() || (enableRelaxedSimd(), validatesRelaxedSimd());
+  if (relaxed === undefined && !validatesRelaxedSimd()) enableRelaxedSimd();
+  relaxed ??= validatesRelaxedSimd();
   return relaxed;
 }
 
