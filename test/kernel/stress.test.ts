@@ -51,11 +51,17 @@ describe(`a kernel that runs ${cells} cells`, () => {
   }
 
   it("keeps its memory within bounds", async () => {
+    const bound = 5 + cells * 0.05;
     const before = await retainedMemory();
     for (let i = 0; i < cells; i++) await kernel.run(`const big = new Float32Array(100_000).fill(${i}); big[0]`);
-    const growth = (await retainedMemory()) - before;
+    let growth = Number.POSITIVE_INFINITY;
+    // V8 frees arrays in a thread of its own: on a busy machine some time after the collection.
+    for (let i = 0; i < 40 && growth >= bound; i++) {
+      growth = (await retainedMemory()) - before;
+      await sleep(100);
+    }
     // 0.4 MB a cell would be kept if earlier values were. (Resident memory says little here: V8 collects when it likes.)
-    assert.ok(growth < 5 + cells * 0.05, `${growth.toFixed(0)} MB more`);
+    assert.ok(growth < bound, `${growth.toFixed(0)} MB more`);
   });
 
   it("survives clients that come, send rubbish and vanish", async () => {
