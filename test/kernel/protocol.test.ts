@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Dealer, Subscriber } from "zeromq";
-import type { Message } from "../../kernel/wire.js";
+import type { Header, Message } from "../../kernel/wire.js";
 import { decode, encode, makeHeader } from "../../kernel/wire.js";
 import { plain, startKernel, type TestKernel } from "./session.js";
 
@@ -58,20 +58,20 @@ describe("the Jupyter protocol", () => {
       ["kernel_info_request", "control"],
     ] as const) {
       const heard: Message[] = [];
-      // The welcome of a subscriber that came before may still be under way.
-      const listen = (message: Message) => {
-        if (message.header.msg_type !== "iopub_welcome") heard.push(message);
-      };
+      const listen = (message: Message) => heard.push(message);
       kernel.client.on("iopub", listen);
       const reply = await kernel.client.request(type, { code: "1" }, channel);
-      await until(() => heard.some(({ content }) => content.execution_state === "idle"));
+      const { msg_id } = reply.parent_header as Header;
+      // The end of the request before may still be under way.
+      const own = () => heard.filter(({ parent_header }) => (parent_header as Header).msg_id === msg_id);
+      await until(() => own().some(({ content }) => content.execution_state === "idle"));
       kernel.client.off("iopub", listen);
       assert.deepEqual(
-        heard.map(({ content }) => content.execution_state),
+        own().map(({ content }) => content.execution_state),
         ["busy", "idle"],
         type,
       );
-      for (const { parent_header } of heard) assert.deepEqual(parent_header, reply.parent_header);
+      for (const { parent_header } of own()) assert.deepEqual(parent_header, reply.parent_header);
       assert.equal(reply.header.msg_type, type.replace("request", "reply"));
       assert.ok(reply.content.status);
     }
