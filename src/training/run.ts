@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { checkDiskSpace } from "../checkpoint/disk-space.js";
 import { inspectCheckpoint } from "../checkpoint/find.js";
@@ -12,6 +11,7 @@ import type { Engine } from "../engine/types.js";
 import type { NamedTensors } from "../model/types.js";
 import { notebookHost } from "../notebook/host.js";
 import { epochBatches, type RowSource, stepWindows, tokenRows } from "./batches.js";
+import { findBestAgain, metricNamed, noteBest, pointToBest } from "./best.js";
 import { withPrefix } from "./callbacks.js";
 import { type Surroundings, surroundings } from "./changed-settings.js";
 import { loggedLoss, logsGradNorm, lossScales } from "./compat.js";
@@ -201,27 +201,13 @@ export class TrainingRun {
     this.position = books?.position ?? this.positionOf(state.global_step);
     Object.assign(this.trainer.control, books?.pending);
     this.lastSaved = point.dir;
-    this.findBestAgain(point.dir);
+    findBestAgain(this.trainer, point.dir);
     if (!books) for (let i = 0; i < state.global_step; i++) this.scheduler.step();
     this.lastLearningRate = books?.last_learning_rate ?? this.scheduler.getLastLr();
     for (const callback of callbacks) {
       const saved = callback.name === undefined ? undefined : books?.callbacks[callback.name];
       if (saved) callback.loadState?.(saved);
     }
-  }
-
-  /** The best checkpoint may have been deleted, or moved together with the others. */
-  private findBestAgain(resumedFrom: string): void {
-    const { state, args } = this.trainer;
-    if (state.best_model_checkpoint === null) return;
-    const name = basename(state.best_model_checkpoint);
-    const found = [args.output_dir, dirname(resumedFrom)].map((dir) => join(dir, name)).find((dir) => existsSync(dir));
-    if (!found) {
-      console.error(
-        `kaisetsu: the best checkpoint, ${state.best_model_checkpoint}, is gone; a new best one is looked for.`,
-      );
-    }
-    state.best_model_checkpoint = found ?? null;
   }
 
   /** Where a checkpoint without bookkeeping (Python's) goes on. */
@@ -378,7 +364,7 @@ export class TrainingRun {
       if (this.scheduler.stepWithMetric) this.scheduler.stepWithMetric(metricNamed(key, metrics));
       // 4.45 looks for the best only among what it saves.
       const judged = args.metric_for_best_model !== null && (args.compat !== "hf4.45" || control.should_save);
-      const improved = judged && this.noteBest(metricNamed(key, metrics));
+      const improved = judged && noteBest(trainer, metricNamed(key, metrics));
       if (args.save_strategy === "best") control.should_save = improved;
     }
     if (control.should_save) {
@@ -401,24 +387,13 @@ export class TrainingRun {
     await this.trainer.log(logs);
   }
 
-  /** @returns whether this is the best value so far; equal is not better, and NaN never is. */
-  private noteBest(value: number): boolean {
-    const { state, args } = this.trainer;
-    const best = state.best_metric;
-    const better = args.greater_is_better ? value > (best ?? -Infinity) : value < (best ?? Infinity);
-    if (!better) return false;
-    state.best_metric = value;
-    if (args.save_strategy !== "no") state.best_global_step = state.global_step;
-    return true;
-  }
-
   /** @param early when training is left in the middle of the step's log, evaluation and save: a resume does the rest */
   private async save(early = false): Promise<void> {
     const { trainer, step, scheduler } = this;
     const { args, state, model } = trainer;
     this.syncModel();
     const previousBest = state.best_model_checkpoint;
-    this.pointToBest();
+    pointToBest(trainer, this.lastSaved);
     const run = { run_id: this.runId, global_step: state.global_step };
     try {
       this.lastSaved = await writeCheckpoint(args.output_dir, run, async (dir) => {
@@ -436,18 +411,6 @@ export class TrainingRun {
     tf.dispose(this.start?.parameters ?? {});
     this.start = undefined;
     await this.rotate(args.save_total_limit);
-  }
-
-  /** The best checkpoint is the one of the best step, if that step was saved; else the older one stays. */
-  private pointToBest(): void {
-    const { state, args } = this.trainer;
-    if (state.best_global_step === null) return;
-    const best = join(args.output_dir, `checkpoint-${state.best_global_step}`);
-    if (state.best_global_step === state.global_step || this.savedHere(best)) state.best_model_checkpoint = best;
-  }
-
-  private savedHere(dir: string): boolean {
-    return dir === this.lastSaved || dir === this.trainer.state.best_model_checkpoint;
   }
 
   private async rotate(limit: number | null): Promise<void> {
@@ -612,15 +575,4 @@ interface StartPoint {
 
 function stepOf(checkpoint: string): string {
   return basename(checkpoint).replace("checkpoint-", "");
-}
-
-function metricNamed(key: string, metrics: LogEntry): number {
-  const value = metrics[key];
-  if (value === undefined) {
-    throw new Error(
-      `metric_for_best_model asks for ${key}, but the evaluation has only: ${Object.keys(metrics).join(", ")}. ` +
-        "Change metric_for_best_model, or return that figure from compute_metrics.",
-    );
-  }
-  return value;
 }
