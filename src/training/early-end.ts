@@ -1,3 +1,14 @@
+/** How training is left before its last step: what asks for it, and what is done then. */
+import { basename } from "node:path";
+import { notebookHost } from "../notebook/host.js";
+import type { RunContext } from "./context.js";
+import { TrainingInterruptedError } from "./errors.js";
+import type { InterruptWatcher } from "./interrupt.js";
+import type { Saver } from "./saver.js";
+import { TrainerControl } from "./state.js";
+import type { TimeBudget } from "./time-budget.js";
+import type { TrainOutput } from "./trainer.js";
+
 /** Thrown inside the training loop to leave it before its last step; `train()` turns it into what its caller sees. */
 export class EarlyEnd extends Error {
   constructor(
@@ -10,40 +21,59 @@ export class EarlyEnd extends Error {
   }
 }
 
-type Activity = "step" | "evaluation" | "save";
+/** Asked at every point where training can end. */
+export class EndWatch {
+  constructor(
+    private readonly interrupts: InterruptWatcher,
+    private readonly budget: TimeBudget,
+  ) {}
 
-/** `max_train_seconds`: whether there is time for one more thing and a save after it, judged by the longest so far. */
-export class TimeBudget {
-  private readonly started = performance.now();
-  private readonly longestMs: Record<Activity, number> = { step: 0, evaluation: 0, save: 0 };
-
-  constructor(private readonly seconds: number | null) {}
-
-  /** Milliseconds since training began. */
-  get elapsedMs(): number {
-    return performance.now() - this.started;
-  }
-
-  async measure<T>(activity: Activity, run: () => Promise<T>): Promise<T> {
-    const started = performance.now();
-    try {
-      return await run();
-    } finally {
-      this.longestMs[activity] = Math.max(this.longestMs[activity], performance.now() - started);
-    }
-  }
-
-  isTooShortFor(next: "step" | "evaluation" | undefined): boolean {
-    if (this.seconds === null) return false;
-    const budgetMs = this.seconds * 1000;
-    // Saves vary most; before the first one only a share of the budget can be set aside.
-    const saveMs = Math.max(2 * this.longestMs.save, 0.02 * budgetMs);
-    const nextMs = next === undefined ? 0 : this.longestMs[next];
-    return this.elapsedMs + nextMs + saveMs >= budgetMs;
+  /**
+   * Lets signals in, and leaves the loop if one came or the time is over.
+   * @param next what training is about to do, if it may take long
+   * @throws EarlyEnd
+   */
+  async endIfAsked(next?: "step" | "evaluation"): Promise<void> {
+    await eventsHandled();
+    const { signal, again } = this.interrupts;
+    if (signal !== undefined) throw new EarlyEnd(signal, !again);
+    if (this.budget.isTooShortFor(next)) throw new EarlyEnd(undefined, true);
   }
 }
 
-/** Lets signals and timers in: an engine that computes in this thread never waits for anything else. */
-export function eventsHandled(): Promise<void> {
+/**
+ * Saves what is done, and says how to go on.
+ * @throws TrainingInterruptedError unless it was only the time that is over
+ */
+export async function endEarly(end: EarlyEnd, run: RunContext, saver: Saver): Promise<TrainOutput> {
+  const { trainer, step, budget, books } = run;
+  const { state, args, control } = trainer;
+  step.dropGradient();
+  const name = `checkpoint-${state.global_step}`;
+  if (end.save && state.global_step > 0 && (saver.lastSaved === null || basename(saver.lastSaved) !== name)) {
+    await saver.saveCheckpoint(true);
+    await trainer.emit("on_save");
+  }
+  Object.assign(control, new TrainerControl(), { should_training_stop: true });
+  const { lastSaved } = saver;
+  const hint = lastSaved
+    ? `Everything up to step ${basename(lastSaved).replace("checkpoint-", "")} is saved in ${lastSaved}; go on with ` +
+      `trainer.train({ resume_from_checkpoint: true }).`
+    : "No step was finished, so there is nothing to save.";
+  const where = `after step ${state.global_step} of ${state.max_steps} in ${args.output_dir}`;
+  if (end.signal !== undefined) {
+    // A kernel that was told to end shall end, now that everything is safe.
+    if (end.signal === "SIGTERM" && notebookHost()) setImmediate(() => process.kill(process.pid, "SIGTERM"));
+    const message = `Training was interrupted (${end.signal}) ${where}. ${hint}`;
+    throw new TrainingInterruptedError(message, end.signal, lastSaved);
+  }
+  console.error(`kaisetsu: max_train_seconds (${args.max_train_seconds} s) is nearly over ${where}. ${hint}`);
+  const training_loss = books.total_loss / Math.max(state.global_step, 0.001);
+  const metrics = { train_runtime: Number((budget.elapsedMs / 1000).toFixed(4)), train_loss: training_loss };
+  return { global_step: state.global_step, training_loss, metrics, finished: false };
+}
+
+/** An engine that computes in this thread never waits for anything else. */
+function eventsHandled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

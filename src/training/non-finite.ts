@@ -7,8 +7,6 @@ export class RollBack extends Error {}
 
 /** Enough to leave a bad stretch; a run that needs more is broken in another way. */
 export const maxRollbacks = 8;
-/** What a roll back multiplies the learning rate with. */
-export const rollbackFactor = 0.5;
 
 /** What went wrong, where. */
 export interface NonFinite {

@@ -9,39 +9,24 @@ import { readParameters, storesExactly } from "../checkpoint/weights.js";
 import { readSafetensors, SafetensorsFile, type TensorToWrite, writeSafetensors } from "../model/safetensors.js";
 import type { CausalLM, NamedTensors } from "../model/types.js";
 import type { TrainingArguments } from "./arguments.js";
+import type { Books } from "./books.js";
 import type { Surroundings } from "./changed-settings.js";
 import type { LRScheduler } from "./schedule.js";
 import type { TrainerControl } from "./state.js";
 import type { OptimizerState, ParameterSlot, TrainStep } from "./step.js";
 
-/** Where in the data a run goes on. */
-export interface Position {
-  epoch: number;
-  /** First micro-batch of the next step in that epoch. */
-  next_batch: number;
-  /** Whether the end of that epoch (its log, evaluation and save) is over. */
-  epoch_ended: boolean;
-}
-
-/** Sums of the loss that no file of Trainer keeps; without them the first log after a resume would differ. */
-export interface Bookkeeping extends Partial<Surroundings> {
+/** `bookkeeping.json`. Checkpoints of the first releases have no position and nothing of roll backs. */
+export interface Bookkeeping
+  extends Partial<Surroundings>,
+    Omit<Books, OfLaterReleases>,
+    Partial<Pick<Books, OfLaterReleases>> {
   run_id: string;
-  /** Sum of step losses since the last log. */
-  pending_loss: number;
-  last_logged_step: number;
-  /** Sum of all step losses of the run. */
-  total_loss: number;
-  last_grad_norm: number;
-  last_learning_rate: number;
-  /** These are absent in checkpoints of the first releases. */
-  position?: Position;
   /** Flags of the control that the run had not answered yet when it was left. */
   pending?: Partial<TrainerControl>;
-  rollbacks?: number;
-  /** What roll backs made of the learning rate. */
-  rate_factor?: number;
   callbacks: Record<string, Record<string, unknown>>;
 }
+
+type OfLaterReleases = "position" | "rollbacks" | "rate_factor";
 
 /** Writes the model, its tokenizer, and the arguments. `model` must be in step with the optimizer. */
 export async function writeModelFiles(
