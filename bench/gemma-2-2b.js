@@ -100,14 +100,28 @@ function report(what) {
   console.log(`${what}: ${seconds} s, resident ${(rss / 1e9).toFixed(2)} GB, peak ${peak.toFixed(2)} GB`);
 }
 
+/** In shards of at most 5 GB with an index, as the published checkpoint. */
 async function makeCheckpoint() {
   await mkdir(folder, { recursive: true });
-  const tensors = new Map();
+  const shards = [new Map()];
+  let room = 5e9;
   for (const [name, shape] of parameterShapes(architectureOf(config, "bfloat16"))) {
     const size = shape.reduce((a, b) => a * b, 1);
-    tensors.set(name, { dtype: "BF16", shape, values: () => randomValues(size, shape.length === 2 ? 0.02 : 0) });
+    if (2 * size > room) {
+      shards.push(new Map());
+      room = 5e9;
+    }
+    room -= 2 * size;
+    const values = () => randomValues(size, shape.length === 2 ? 0.02 : 0);
+    shards.at(-1).set(name, { dtype: "BF16", shape, values });
   }
-  await writeSafetensors(join(folder, "model.safetensors"), tensors);
+  const weight_map = {};
+  for (const [i, shard] of shards.entries()) {
+    const file = `model-${String(i + 1).padStart(5, "0")}-of-${String(shards.length).padStart(5, "0")}.safetensors`;
+    await writeSafetensors(join(folder, file), shard);
+    for (const name of shard.keys()) weight_map[name] = file;
+  }
+  await writeFile(join(folder, "model.safetensors.index.json"), JSON.stringify({ metadata: {}, weight_map }, null, 2));
   await writeFile(join(folder, "config.json"), JSON.stringify(config, null, 2));
 }
 

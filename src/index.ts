@@ -78,7 +78,7 @@ export type { ComputeMetrics, EvalPrediction } from "./training/evaluation.js";
 export type { TrainingArgumentsOptions, TrainingFields } from "./training/fields.js";
 export { type DecodingTokenizer, socraticMetrics } from "./training/metrics.js";
 export { PrinterCallback } from "./training/progress.js";
-export { SchedulerError } from "./training/schedule.js";
+export { SchedulerError } from "./training/scheduler-error.js";
 export { type SocraticScores, scoreSocraticReply } from "./training/socratic-score.js";
 export { type LogEntry, TrainerControl, TrainerState } from "./training/state.js";
 export { Trainer, type TrainerOptions, type TrainOptions, type TrainOutput } from "./training/trainer.js";

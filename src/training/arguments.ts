@@ -146,13 +146,16 @@ function derive(fields: TrainingFields): void {
     }
     fields.eval_steps = fields.logging_steps;
   }
-  const needsMetric = fields.load_best_model_at_end || fields.lr_scheduler_type === "reduce_lr_on_plateau";
+  const needsMetric = fields.load_best_model_at_end || followsMetric(fields);
   if (needsMetric && fields.metric_for_best_model === null) fields.metric_for_best_model = "loss";
   if (fields.greater_is_better === null && fields.metric_for_best_model !== null) {
     fields.greater_is_better = !fields.metric_for_best_model.endsWith("loss");
   }
   if (fields.use_cpu) fields.dataloader_pin_memory = false;
 }
+
+const followsMetric = ({ lr_scheduler_type: type }: TrainingFields): boolean =>
+  type === "reduce_lr_on_plateau" || type === "greedy";
 
 function validate(fields: TrainingFields & ExtraFields): void {
   validateKinds(fields);
@@ -163,8 +166,8 @@ function validate(fields: TrainingFields & ExtraFields): void {
   if (fields.fp16_full_eval && fields.bf16_full_eval) {
     fail("At most one of fp16_full_eval and bf16_full_eval can be true, but not both.");
   }
-  if (fields.lr_scheduler_type === "reduce_lr_on_plateau" && fields.eval_strategy === "no") {
-    fail("lr_scheduler_type reduce_lr_on_plateau requires an eval strategy: set eval_strategy.");
+  if (followsMetric(fields) && fields.eval_strategy === "no") {
+    fail(`lr_scheduler_type ${fields.lr_scheduler_type} requires an eval strategy: set eval_strategy.`);
   }
   if (fields.dataloader_num_workers === 0 && fields.dataloader_prefetch_factor !== null) {
     fail(

@@ -14,6 +14,7 @@ export const schedulerTypes = [
   "cosine_with_min_lr",
   "cosine_warmup_with_min_lr",
   "warmup_stable_decay",
+  "greedy",
 ] as const;
 export type SchedulerType = (typeof schedulerTypes)[number];
 

@@ -1,3 +1,4 @@
+import { isBetter, metricOptions, worstMetric } from "./metric-schedule.js";
 import type { LRScheduler, SchedulerState } from "./schedule.js";
 
 const defaults = {
@@ -28,13 +29,8 @@ export class ReduceLROnPlateau implements LRScheduler {
     private lr: number,
     kwargs: Record<string, unknown>,
   ) {
-    for (const name of Object.keys(kwargs)) {
-      if (!(name in defaults))
-        throw new TypeError(`reduce_lr_on_plateau takes no argument ${name} in lr_scheduler_kwargs.`);
-    }
-    this.options = { ...defaults, ...kwargs };
-    if (!(this.options.factor < 1)) throw new RangeError("reduce_lr_on_plateau: factor must be below 1.");
-    this.best = this.options.mode === "min" ? Infinity : -Infinity;
+    this.options = metricOptions("reduce_lr_on_plateau", defaults, kwargs);
+    this.best = worstMetric(this.options);
   }
 
   getLastLr(): number {
@@ -46,7 +42,7 @@ export class ReduceLROnPlateau implements LRScheduler {
   stepWithMetric(metric: number): void {
     const { factor, patience, cooldown, min_lr, eps } = this.options;
     this.evaluations += 1;
-    if (this.isBetter(metric)) {
+    if (isBetter(this.options, metric, this.best)) {
       this.best = metric;
       this.badEpochs = 0;
     } else {
@@ -80,12 +76,5 @@ export class ReduceLROnPlateau implements LRScheduler {
     this.cooldownCounter = state.cooldown_counter as number;
     this.evaluations = state.last_epoch as number;
     this.lr = (state._last_lr as number[])[0]!;
-  }
-
-  private isBetter(metric: number): boolean {
-    const { mode, threshold, threshold_mode } = this.options;
-    const relative = threshold_mode === "rel";
-    if (mode === "min") return metric < (relative ? this.best * (1 - threshold) : this.best - threshold);
-    return metric > (relative ? this.best * (1 + threshold) : this.best + threshold);
   }
 }

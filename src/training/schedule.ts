@@ -1,10 +1,7 @@
 import type { SchedulerType } from "./fields.js";
+import { GreedyLR } from "./greedy.js";
 import { ReduceLROnPlateau } from "./plateau.js";
-
-/** A schedule that cannot be computed: a missing, unknown or impossible argument. */
-export class SchedulerError extends Error {
-  override name = "SchedulerError";
-}
+import { SchedulerError } from "./scheduler-error.js";
 
 /** State of a schedule in a checkpoint, with torch's names. */
 export type SchedulerState = Record<string, unknown>;
@@ -15,7 +12,7 @@ export interface LRScheduler {
   getLastLr(): number;
   /** After an update. Schedules by evaluation ignore it. */
   step(): void;
-  /** After an evaluation, for `reduce_lr_on_plateau`. */
+  /** After an evaluation, for `reduce_lr_on_plateau` and `greedy`. */
   stepWithMetric?(metric: number): void;
   stateDict(): SchedulerState;
   loadStateDict(state: SchedulerState): void;
@@ -35,6 +32,7 @@ export interface SchedulerOptions {
  */
 export function createScheduler(type: SchedulerType, options: SchedulerOptions): LRScheduler {
   if (type === "reduce_lr_on_plateau") return new ReduceLROnPlateau(options.learning_rate, options.kwargs ?? {});
+  if (type === "greedy") return new GreedyLR(options.learning_rate, options.kwargs ?? {});
   return new LambdaScheduler(options.learning_rate, lambdas[type](options, reader(type, options.kwargs ?? {})));
 }
 
@@ -79,7 +77,7 @@ class LambdaScheduler implements LRScheduler {
 type Kwargs = ReturnType<typeof reader>;
 type Factor = (options: SchedulerOptions, kwargs: Kwargs) => (step: number) => number;
 
-const lambdas: Record<Exclude<SchedulerType, "reduce_lr_on_plateau">, Factor> = {
+const lambdas: Record<Exclude<SchedulerType, "reduce_lr_on_plateau" | "greedy">, Factor> = {
   // transformers ignores warm-up and kwargs here, and kwargs alone for constant_with_warmup.
   constant: () => () => 1,
   constant_with_warmup: ({ warmup_steps: w }) => warm(w, () => 1),
@@ -106,12 +104,14 @@ const lambdas: Record<Exclude<SchedulerType, "reduce_lr_on_plateau">, Factor> = 
     kwargs.done();
     if (!(lr > end))
       throw new SchedulerError(`polynomial: lr_end (${end}) must be smaller than learning_rate (${lr}).`);
-    if (t <= w) throw new SchedulerError(`polynomial: no steps are left after ${w} steps of warm-up (${t} in all).`);
+    // With even more warm-up transformers never gets out of it; with exactly as much it divides by zero.
+    if (t === w) throw new SchedulerError(`polynomial: no steps are left after ${w} steps of warm-up (${t} in all).`);
     return warm(w, (s) => (s > t ? end / lr : ((lr - end) * (1 - (s - w) / (t - w)) ** power + end) / lr));
   },
   inverse_sqrt: ({ warmup_steps: w }, kwargs) => {
     const timescale = kwargs.number("timescale", w || 10_000);
     kwargs.done();
+    if (!(timescale > 0)) throw new SchedulerError(`inverse_sqrt: timescale must be above 0, but is ${timescale}.`);
     return warm(w, (s) => 1 / Math.sqrt((s + timescale - w) / timescale));
   },
   cosine_with_min_lr: (options, kwargs) => {
