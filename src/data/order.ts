@@ -39,12 +39,36 @@ export function lengthGroupedOrder(
   return groups.flat();
 }
 
+/** How often a run has drawn an order from torch's global generator. */
+export interface DrawsBefore {
+  /** Epochs that had begun, and evaluations that had been made. */
+  epochs: number;
+  evaluations: number;
+  /** Rows in the training set, and in the evaluation set if that draws an order too (it does before transformers 5). */
+  rows: number;
+  eval_rows?: number;
+}
+
 /**
- * The training order of one epoch with `group_by_length`, as Trainer takes it from torch's global generator after
- * `set_seed(seed)`: `data_seed` plays no part, and every start of a data loader before it has spent two draws.
- * Equal to Trainer while nothing else draws, that is, without dropout.
+ * torch's global generator as a Trainer without dropout leaves it after `set_seed(seed)` and these draws: every start of a
+ * data loader spends two, and every random order one a row but the last.
+ */
+export function generatorAfter(
+  seed: number,
+  { epochs, evaluations, rows, eval_rows = 0 }: DrawsBefore,
+): TorchGenerator {
+  const generator = new TorchGenerator(seed);
+  const permuting = (count: number) => Math.max(0, count - 1);
+  generator.skip(2 * (epochs + evaluations) + epochs * permuting(rows) + evaluations * permuting(eval_rows));
+  return generator;
+}
+
+/**
+ * The training order of one epoch with `group_by_length`, as Trainer takes it from torch's global generator: `data_seed`
+ * plays no part. Equal to Trainer while nothing else draws, that is, without dropout.
  *
  * @param options.evaluations how often the run has evaluated before this epoch began
+ * @param options.eval_rows rows in the evaluation set, for releases before 5
  */
 export function lengthGroupedEpochOrder(
   lengths: readonly number[],
@@ -53,10 +77,11 @@ export function lengthGroupedEpochOrder(
     seed,
     epoch,
     evaluations = 0,
-  }: { batch_size: number; seed: number; epoch: number; evaluations?: number },
+    eval_rows,
+  }: { batch_size: number; seed: number; epoch: number; evaluations?: number; eval_rows?: number },
 ): number[] {
-  const generator = new TorchGenerator(seed);
-  const randpermDraws = Math.max(0, lengths.length - 1);
-  generator.skip(2 * (epoch + 1 + evaluations) + epoch * randpermDraws);
+  const generator = generatorAfter(seed, { epochs: epoch, evaluations, rows: lengths.length, eval_rows });
+  // This epoch's own loader.
+  generator.skip(2);
   return lengthGroupedOrder(lengths, { batch_size, generator });
 }

@@ -1,3 +1,4 @@
+import { pairwiseSum } from "../data/pairwise-sum.js";
 import { CODES, countBelow, dynamicMap, type FourBitType, nearestCode } from "./four-bit-codes.js";
 
 /** Weights that share one scale. */
@@ -63,7 +64,7 @@ export function dequantize4bit({ type, shape, packed, scales }: FourBitWeight): 
 }
 
 function quantizeScales(absmax: Float32Array): Scales {
-  const offset = Math.fround(pairwiseSum(absmax, 0, absmax.length) / absmax.length);
+  const offset = Math.fround(pairwiseSum(absmax) / absmax.length);
   const map = dynamicMap();
   const pivots = Float32Array.from({ length: 255 }, (_, i) => Math.fround(map[i]! + map[i + 1]!) / 2);
   const rest = Float32Array.from(absmax, (scale) => scale - offset);
@@ -90,24 +91,3 @@ function largest(values: Float32Array, from: number, to: number): number {
 
 /** A block of zeros has scale 0; its codes are those of 0, not NaN. */
 const reciprocal = (scale: number): number => Math.fround(1 / Math.max(scale, Math.fround(1e-38)));
-
-/** Float32 summation in numpy's order: eight running sums over up to 128 numbers, halves above that. */
-function pairwiseSum(values: Float32Array, from: number, count: number): number {
-  const f32 = Math.fround;
-  if (count < 8) {
-    let sum = 0;
-    for (let i = 0; i < count; i++) sum = f32(sum + values[from + i]!);
-    return sum;
-  }
-  if (count > 128) {
-    const half = (count >> 1) - ((count >> 1) % 8);
-    return f32(pairwiseSum(values, from, half) + pairwiseSum(values, from + half, count - half));
-  }
-  const sums = values.slice(from, from + 8);
-  let i = 8;
-  for (; i + 8 <= count; i += 8) for (let j = 0; j < 8; j++) sums[j] = sums[j]! + values[from + i + j]!;
-  const [a, b, c, d, e, f, g, h] = sums as unknown as [number, number, number, number, number, number, number, number];
-  let sum = f32(f32(f32(a + b) + f32(c + d)) + f32(f32(e + f) + f32(g + h)));
-  for (; i < count; i++) sum = f32(sum + values[from + i]!);
-  return sum;
-}

@@ -80,15 +80,15 @@ export class PeftModel extends DecoderModel {
   }
 
   parameterCounts() {
-    const { total, embedding } = this.base.parameterCounts();
+    let { total, embedding } = this.base.parameterCounts();
     let trainable = 0;
-    let added = 0;
     for (const { shape, replaces, copy } of this.layout.tensors.values()) {
       const size = shape.reduce((a, b) => a * b, 1);
       trainable += size;
-      if (copy || !replaces) added += size;
+      if (copy || !replaces) total += size;
+      if (copy && replaces === "model.embed_tokens.weight") embedding += size;
     }
-    return { trainable, total: total + added, embedding };
+    return { trainable, total, embedding };
   }
 
   /** PEFT's line, such as `trainable params: 6,389,760 || all params: 2,620,731,648 || trainable%: 0.2438`. */

@@ -1,4 +1,5 @@
-import { epochOrder, lengthGroupedEpochOrder } from "../data/order.js";
+import { epochOrder, generatorAfter, lengthGroupedEpochOrder, lengthGroupedOrder } from "../data/order.js";
+import { TorchGenerator } from "../data/torch-random.js";
 import type { Batch, TokenRow } from "../data/types.js";
 import type { TrainingArguments } from "./arguments.js";
 
@@ -13,21 +14,53 @@ export interface Collator {
   collate(rows: TokenRow[]): Batch;
 }
 
+/** What a run has done before it draws an order; only `group_by_length` depends on it. */
+export interface RunSoFar {
+  train_dataset: RowSource | null;
+  eval_dataset: RowSource | null;
+  /** Evaluations made. */
+  evaluations: number;
+}
+
 /**
  * The row numbers of each micro-batch of an epoch (0-based). Nothing random is kept from epoch to epoch, so a resumed run
  * finds its place.
- * @param evaluations how often the run has evaluated before this epoch (only `group_by_length` depends on it)
+ * @param before up to the beginning of this epoch
  */
-export function epochBatches(
+export function epochBatches(args: TrainingArguments, epoch: number, before: RunSoFar): number[][] {
+  return batchesOf(rowOrder(args, epoch, before), args.per_device_train_batch_size, args);
+}
+
+/**
+ * The row numbers of each evaluation batch: in order, or by length with `group_by_length`. `dataloader_drop_last` leaves
+ * out rows here too, as in transformers.
+ * @param before up to this evaluation, with the epochs that had begun
+ */
+export function evaluationBatches(
   args: TrainingArguments,
   rows: RowSource,
-  { epoch, evaluations }: { epoch: number; evaluations: number },
+  before: RunSoFar & { epochs: number },
 ): number[][] {
-  const order = rowOrder(args, rows, epoch, evaluations);
-  const batches = chunk(order, args.per_device_train_batch_size);
-  const last = batches.at(-1);
-  if (args.dataloader_drop_last && last && last.length < args.per_device_train_batch_size) batches.pop();
-  return batches;
+  const batch_size = args.per_device_eval_batch_size;
+  const order =
+    args.train_sampling_strategy === "group_by_length"
+      ? lengthGroupedOrder(rowLengths(args, rows), { batch_size, generator: evaluationGenerator(args, rows, before) })
+      : inOrder(rows);
+  return batchesOf(order, batch_size, args);
+}
+
+/** Since 5 every evaluation has the same batches; before, they were drawn from torch's global generator. */
+function evaluationGenerator(
+  args: TrainingArguments,
+  rows: RowSource,
+  { epochs, evaluations, train_dataset }: RunSoFar & { epochs: number },
+): TorchGenerator {
+  if (args.compat === "hf5") return new TorchGenerator(args.data_seed ?? args.seed);
+  const draws = { epochs, evaluations, rows: train_dataset?.length ?? 0, eval_rows: rows.length };
+  const generator = generatorAfter(args.seed, draws);
+  // This evaluation's own loader.
+  generator.skip(2);
+  return generator;
 }
 
 /** The micro-batches of one optimizer step. */
@@ -63,14 +96,6 @@ export function stepWindows(
   return windows;
 }
 
-/** The row numbers of each evaluation batch, in order. */
-export function sequentialBatches(length: number, size: number): number[][] {
-  return chunk(
-    Array.from({ length }, (_, i) => i),
-    size,
-  );
-}
-
 /**
  * The rows as token rows.
  * @throws TypeError naming the row that is not tokenised
@@ -104,21 +129,25 @@ const modelColumns = new Set([
   "label_ids",
 ]);
 
-function rowOrder(args: TrainingArguments, rows: RowSource, epoch: number, evaluations: number): number[] {
+function rowOrder(args: TrainingArguments, epoch: number, { train_dataset, eval_dataset, evaluations }: RunSoFar) {
+  const rows = train_dataset!;
   switch (args.train_sampling_strategy) {
     case "sequential":
-      return Array.from({ length: rows.length }, (_, i) => i);
+      return inOrder(rows);
     case "group_by_length":
       return lengthGroupedEpochOrder(rowLengths(args, rows), {
         batch_size: args.per_device_train_batch_size * args.gradient_accumulation_steps,
         seed: args.seed,
         epoch,
         evaluations,
+        eval_rows: args.compat === "hf5" ? 0 : eval_dataset?.length,
       });
     default:
       return epochOrder(rows.length, { seed: args.seed, data_seed: args.data_seed, epoch });
   }
 }
+
+const inOrder = ({ length }: RowSource): number[] => Array.from({ length }, (_, i) => i);
 
 /** Tokens in each row, or what its length column says. */
 function rowLengths(args: TrainingArguments, rows: RowSource): number[] {
@@ -129,8 +158,9 @@ function rowLengths(args: TrainingArguments, rows: RowSource): number[] {
   });
 }
 
-function chunk(items: number[], size: number): number[][] {
-  const chunks: number[][] = [];
-  for (let start = 0; start < items.length; start += size) chunks.push(items.slice(start, start + size));
-  return chunks;
+function batchesOf(order: number[], size: number, { dataloader_drop_last }: TrainingArguments): number[][] {
+  const end = dataloader_drop_last ? order.length - (order.length % size) : order.length;
+  const batches: number[][] = [];
+  for (let start = 0; start < end; start += size) batches.push(order.slice(start, start + size));
+  return batches;
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { TrainingArguments } from "./arguments.js";
+import { pointsToBest } from "./compat.js";
 import type { LogEntry, TrainerState } from "./state.js";
 
 interface Training {
@@ -26,7 +27,7 @@ export function noteBest({ args, state }: Training, value: number): boolean {
   const better = args.greater_is_better ? value > (best ?? -Infinity) : value < (best ?? Infinity);
   if (!better) return false;
   state.best_metric = value;
-  if (args.save_strategy !== "no") state.best_global_step = state.global_step;
+  if (pointsToBest(args)) state.best_global_step = state.global_step;
   return true;
 }
 

@@ -41,6 +41,11 @@ export function logsGradNorm(args: TrainingArguments): boolean {
   return args.compat === "hf5" || args.max_grad_norm > 0;
 }
 
+/** Whether the best step is remembered: before 5 not with `save_strategy: "best"`, which then loads no best model at the end. */
+export function pointsToBest({ save_strategy, compat }: TrainingArguments): boolean {
+  return save_strategy === "steps" || save_strategy === "epoch" || (save_strategy === "best" && compat === "hf5");
+}
+
 function countLabels(batch: Batch): number {
   return batch.labels.reduce((sum, row) => sum + row.filter((label) => label !== -100).length, 0);
 }

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
+import { pairwiseSum } from "../data/pairwise-sum.js";
 import type { Batch } from "../data/types.js";
 import type { Engine, JitFunction } from "../engine/types.js";
 import type { CausalLM, ModelInputs, NamedTensors } from "../model/types.js";
-import { type Collator, type RowSource, sequentialBatches, tokenRows } from "./batches.js";
+import { type Collator, type RowSource, tokenRows } from "./batches.js";
 import { batchTensors } from "./step.js";
 
 /**
@@ -18,10 +19,12 @@ export interface EvalPrediction {
 export type ComputeMetrics = (prediction: EvalPrediction) => Record<string, number> | Promise<Record<string, number>>;
 
 export interface Evaluation {
-  /** Mean over examples of their batch's mean token loss, as transformers weighs it. */
-  loss: number;
+  /**
+   * Mean over examples of their batch's mean token loss, as transformers weighs it, in float32 (so that losses which are
+   * equal there are equal here, and do not look like an improvement). Undefined when there was no batch.
+   */
+  loss: number | undefined;
   prediction: EvalPrediction;
-  batches: number;
 }
 
 /** Evaluates a model batch by batch. It holds token ids, not logits: `[rows, seq]`, never `[rows, seq, vocab]`. */
@@ -51,13 +54,14 @@ export class Evaluator {
   }
 
   /**
+   * @param batches the row numbers of each batch
    * @param options.keep_predictions false where only the loss is wanted
    * @param options.on_batch called after each batch
    */
   async run(
     rows: RowSource,
+    batches: number[][],
     options: {
-      batch_size: number;
       /** By what a batch's summed loss is divided. */
       count: (batch: Batch) => number;
       collator: Collator;
@@ -66,13 +70,12 @@ export class Evaluator {
       on_batch?: (done: number, total: number) => void | Promise<void>;
     },
   ): Promise<Evaluation> {
-    const batches = sequentialBatches(rows.length, options.batch_size);
     const prediction: EvalPrediction = { predictions: [], label_ids: [] };
-    let weighted = 0;
+    const losses: number[] = [];
     for (const [i, indices] of batches.entries()) {
       const batch = options.collator.collate(tokenRows(rows, indices, options.remove_unused_columns));
       const { loss_sum, predictions } = await this.evaluateBatch(batch);
-      weighted += indices.length * (loss_sum / options.count(batch));
+      for (const _ of indices) losses.push(loss_sum / options.count(batch));
       if (options.keep_predictions) {
         prediction.predictions.push(...predictions);
         prediction.label_ids.push(...batch.labels);
@@ -81,7 +84,8 @@ export class Evaluator {
     }
     prediction.predictions = padded(prediction.predictions);
     prediction.label_ids = padded(prediction.label_ids);
-    return { loss: weighted / rows.length, prediction, batches: batches.length };
+    const loss = losses.length > 0 ? Math.fround(pairwiseSum(Float32Array.from(losses)) / losses.length) : undefined;
+    return { loss, prediction };
   }
 
   dispose(): void {

@@ -1,39 +1,51 @@
 /** The figures that a run reports, in transformers' words, order and rounding. */
 import type { TrainingArguments } from "./arguments.js";
-import type { Collator, RowSource } from "./batches.js";
+import { type Collator, evaluationBatches, type RowSource } from "./batches.js";
 import { withPrefix } from "./callbacks.js";
 import { evaluationCount } from "./compat.js";
 import type { ComputeMetrics, Evaluator } from "./evaluation.js";
-import type { LogEntry } from "./state.js";
+import type { LogEntry, TrainerState } from "./state.js";
 
-/** `eval_loss`, the metrics of `compute_metrics`, then the speeds. */
+/** `eval_loss`, the metrics of `compute_metrics`, then the speeds; only the latter when `dataloader_drop_last` leaves no batch. */
 export async function evaluationMetrics(
-  trainer: { args: TrainingArguments; collator: Collator; compute_metrics: ComputeMetrics | undefined },
+  trainer: {
+    args: TrainingArguments;
+    state: TrainerState;
+    collator: Collator;
+    compute_metrics: ComputeMetrics | undefined;
+    train_dataset: RowSource | null;
+    eval_dataset: RowSource | null;
+  },
   evaluator: Evaluator,
   rows: RowSource,
   prefix: string,
   onBatch: (done: number, total: number) => Promise<void>,
 ): Promise<LogEntry> {
   const started = performance.now();
-  const { args, compute_metrics } = trainer;
+  const { args, compute_metrics, state } = trainer;
   const computes = compute_metrics !== undefined && !args.prediction_loss_only;
-  const evaluation = await evaluator.run(rows, {
-    batch_size: args.per_device_eval_batch_size,
+  const { train_dataset, eval_dataset } = trainer;
+  const evaluations = state.evaluationsUntil(state.global_step);
+  const batches = evaluationBatches(args, rows, {
+    ...{ train_dataset, eval_dataset, evaluations },
+    epochs: Math.ceil(state.epoch),
+  });
+  const evaluation = await evaluator.run(rows, batches, {
     count: (batch) => evaluationCount(args, batch),
     collator: trainer.collator,
     remove_unused_columns: args.remove_unused_columns,
     keep_predictions: computes,
     on_batch: onBatch,
   });
-  const metrics: LogEntry = { [`${prefix}_loss`]: evaluation.loss };
-  if (computes) {
+  const metrics: LogEntry = evaluation.loss === undefined ? {} : { [`${prefix}_loss`]: evaluation.loss };
+  if (computes && batches.length > 0) {
     for (const [name, value] of Object.entries(await compute_metrics(evaluation.prediction))) {
       if (typeof value !== "number") throw new TypeError(`compute_metrics returned no number for ${name}.`);
       metrics[withPrefix(name, prefix)] = value;
     }
   }
   const seconds = (performance.now() - started) / 1000;
-  return { ...metrics, ...speeds(prefix, seconds, rows.length, evaluation.batches) };
+  return { ...metrics, ...speeds(prefix, seconds, rows.length, batches.length) };
 }
 
 /** `<prefix>_runtime` in seconds, and samples and steps a second. */

@@ -140,7 +140,8 @@ export class TrainingLoop {
   private batchesOf(epoch: number): number[][] {
     const { trainer, plan } = this.run;
     const firstStep = epoch * plan.updates_per_epoch;
-    const before = trainer.state.log_history.filter((entry) => "eval_loss" in entry && entry.step! <= firstStep);
-    return epochBatches(trainer.args, trainer.train_dataset!, { epoch, evaluations: before.length });
+    const { args, train_dataset, eval_dataset } = trainer;
+    const evaluations = trainer.state.evaluationsUntil(firstStep);
+    return epochBatches(args, epoch, { train_dataset, eval_dataset, evaluations });
   }
 }

@@ -30,6 +30,11 @@ export class TrainerState {
   trial_params: Record<string, unknown> | null = null;
   stateful_callbacks: Record<string, unknown> = {};
 
+  /** How often the run had evaluated by the end of that step. */
+  evaluationsUntil(step: number): number {
+    return this.log_history.filter((entry) => "eval_runtime" in entry && entry.step! <= step).length;
+  }
+
   /** `trainer_state.json` as Python's Trainer writes it. */
   toJson(): string {
     const floats = (entry: LogEntry) =>
