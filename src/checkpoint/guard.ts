@@ -6,8 +6,8 @@ import { askYesNo, canAsk } from "./ask.js";
 import { findNewestCheckpoint } from "./find.js";
 import { isFinished, readFinalState } from "./finished.js";
 import { type BilingualMessage, guardMessages } from "./guard-messages.js";
+import { restoreReplaced } from "./leftovers.js";
 import { describeLock } from "./lock.js";
-import { restoreReplaced } from "./store.js";
 
 export interface GuardDecision {
   action: "start" | "resume" | "stop";

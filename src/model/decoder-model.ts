@@ -36,7 +36,7 @@ export abstract class DecoderModel implements CausalLM {
   abstract parameterCounts(): { trainable: number; total: number; embedding: number };
   abstract setTrainableParameters(values: NamedTensors): void;
   abstract dropoutMasks(batch: number, seq: number): DropoutMask[];
-  abstract savePretrained(dir: string): Promise<void>;
+  abstract savePretrained(dir: string, options?: { flush?: boolean }): Promise<void>;
   /** How a pass reads its weights: `params` first, then what is frozen. */
   abstract bind(params: NamedTensors, options?: StepOptions): Weights;
   /** The output head: a weight of its own, or the token embeddings. */

@@ -61,7 +61,12 @@ export async function readAdapterConfig(dir: string): Promise<LoraConfig> {
 }
 
 /** Writes the folder as PEFT does; the weights are float32. */
-export async function saveAdapter(dir: string, config: LoraConfig, params: NamedTensors): Promise<void> {
+export async function saveAdapter(
+  dir: string,
+  config: LoraConfig,
+  params: NamedTensors,
+  options: { flush?: boolean },
+): Promise<void> {
   await mkdir(dir, { recursive: true });
   const fields = config.toDict();
   const sorted = (names: unknown) => (Array.isArray(names) ? [...names].sort() : names);
@@ -78,6 +83,6 @@ export async function saveAdapter(dir: string, config: LoraConfig, params: Named
     const values = async () => (await tensor.data()) as Float32Array;
     tensors.set(name, { dtype: "F32", shape: tensor.shape, values });
   }
-  await writeSafetensors(join(dir, "adapter_model.safetensors"), tensors);
+  await writeSafetensors(join(dir, "adapter_model.safetensors"), tensors, { format: "pt" }, options);
   await writeWhole(join(dir, "adapter_config.json"), pythonJson(json));
 }

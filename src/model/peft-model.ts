@@ -149,8 +149,8 @@ export class PeftModel extends DecoderModel {
   }
 
   /** Writes `adapter_config.json` and `adapter_model.safetensors`, which PEFT loads. */
-  savePretrained(dir: string): Promise<void> {
-    return saveAdapter(dir, this.peft_config, this.params);
+  savePretrained(dir: string, options: { flush?: boolean } = {}): Promise<void> {
+    return saveAdapter(dir, this.peft_config, this.params, options);
   }
 
   override dispose(): void {

@@ -113,12 +113,13 @@ export const STORED_DTYPES: Record<FloatDtype, StoredDtype> = { float32: "F32", 
 
 /**
  * Writes a `.safetensors` file, byte for byte as the reference implementation does: larger types first, then by name.
- * The file appears under its name only when it is whole.
+ * The file appears under its name only when it is whole, and on the disk unless `flush` is false.
  */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, TensorToWrite>,
   metadata: Record<string, string> = { format: "pt" },
+  { flush = true }: { flush?: boolean } = {},
 ): Promise<void> {
   const order = [...tensors].sort(
     ([nameA, a], [nameB, b]) => RANK[b.dtype]! - RANK[a.dtype]! || (nameA < nameB ? -1 : nameA > nameB ? 1 : 0),
@@ -138,7 +139,7 @@ export async function writeSafetensors(
 
   const partial = `${path}.${process.pid}.partial`;
   try {
-    const stream = createWriteStream(partial, { flush: true });
+    const stream = createWriteStream(partial, { flush });
     const done = finished(stream);
     // A disk error rejects `done` while a piece is still being encoded; it is awaited below.
     done.catch(() => {});

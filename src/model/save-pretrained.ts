@@ -14,6 +14,8 @@ export interface SaveOptions {
   dtype?: FloatDtype;
   /** Bytes, or as in transformers "5GB", "200MB", "100KB" (decimal); default "50GB". */
   max_shard_size?: number | string;
+  /** False where the caller sees to it that the weights reach the disk; default true. */
+  flush?: boolean;
 }
 
 interface Savable {
@@ -37,7 +39,7 @@ export async function savePretrainedFiles(dir: string, model: Savable, options: 
   for (const [name, matrix] of model.quantizedParameters()) {
     for (const [part, tensor] of fourBitTensors(name, await matrix.read(), dtype)) tensors.set(part, tensor);
   }
-  await writeWeights(dir, tensors, shardBytes(options.max_shard_size ?? "50GB"));
+  await writeWeights(dir, tensors, shardBytes(options.max_shard_size ?? "50GB"), options);
   // Last: a folder without config.json is no model, so a save that broke off is not taken for one.
   await writeConfig(join(dir, "generation_config.json"), model.generation_config);
   const { torch_dtype: _, ...config } = model.config;
@@ -60,7 +62,7 @@ const CLASSES: Record<string, string> = {
 
 const WIDTHS: Partial<Record<StoredDtype, number>> = { F32: 4, F16: 2, BF16: 2, U8: 1 };
 
-async function writeWeights(dir: string, tensors: Map<string, TensorToWrite>, limit: number) {
+async function writeWeights(dir: string, tensors: Map<string, TensorToWrite>, limit: number, { flush }: SaveOptions) {
   const count = ({ shape }: TensorToWrite) => shape.reduce((a, b) => a * b, 1);
   const bytes = (tensor: TensorToWrite) => count(tensor) * WIDTHS[tensor.dtype]!;
   const sum = (size: (tensor: TensorToWrite) => number) => [...tensors.values()].reduce((a, b) => a + size(b), 0);
@@ -79,7 +81,7 @@ async function writeWeights(dir: string, tensors: Map<string, TensorToWrite>, li
     shards.length === 1 ? "model.safetensors" : `model-${five(i + 1)}-of-${five(shards.length)}.safetensors`;
   const written = new Set<string>();
   for (const [i, shard] of shards.entries()) {
-    await writeSafetensors(join(dir, fileOf(i)), shard);
+    await writeSafetensors(join(dir, fileOf(i)), shard, { format: "pt" }, { flush });
     written.add(fileOf(i));
   }
   if (shards.length > 1) {

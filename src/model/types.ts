@@ -66,8 +66,11 @@ export interface CausalLM {
   /** The convenient form: logits of the current parameters, and the mean loss when labels are given. */
   forward(inputs: ModelInputs): { logits: Tensor3D; loss?: Scalar };
   generate(input_ids: number[], options?: GenerationOptions): Promise<number[]>;
-  /** Writes what `from_pretrained` (a base model) or PEFT (an adapter) reads. */
-  savePretrained(dir: string): Promise<void>;
+  /**
+   * Writes what `from_pretrained` (a base model) or PEFT (an adapter) reads.
+   * @param options.flush false where the caller sees to it that the files reach the disk; default true
+   */
+  savePretrained(dir: string, options?: { flush?: boolean }): Promise<void>;
   dispose(): void;
 }
 

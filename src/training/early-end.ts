@@ -49,10 +49,11 @@ export async function endEarly(end: EarlyEnd, run: RunContext, saver: Saver): Pr
   const { trainer, step, budget, books } = run;
   const { state, args, control } = trainer;
   step.dropGradient();
+  await saver.settleQuietly();
   const name = `checkpoint-${state.global_step}`;
   if (end.save && state.global_step > 0 && (saver.lastSaved === null || basename(saver.lastSaved) !== name)) {
     await saver.saveCheckpoint(true);
-    await trainer.emit("on_save");
+    await saver.settle();
   }
   Object.assign(control, new TrainerControl(), { should_training_stop: true });
   const { lastSaved } = saver;

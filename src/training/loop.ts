@@ -27,6 +27,7 @@ export class TrainingLoop {
         return await this.remainingEpochs();
       } catch (error) {
         if (!(error instanceof RollBack)) throw error;
+        if (this.saver.lastSaved !== null) this.rollback.forgetStart();
         if (await this.rollback.goBack(error.message)) await this.endInterruptedStep();
       }
     }
@@ -67,6 +68,8 @@ export class TrainingLoop {
     const { epoch, next_batch } = books.position;
     for (const { batches, end } of stepWindows(args, epoch, (which) => this.batchesOf(which))) {
       if (end <= next_batch) continue;
+      this.saver.throwIfFailed();
+      if (this.saver.lastSaved !== null) this.rollback.forgetStart();
       await this.trainingStep(batches, end, epoch);
       if (control.should_epoch_stop || control.should_training_stop) return;
       await ends.endIfAsked("step");
@@ -86,7 +89,7 @@ export class TrainingLoop {
     const { trainer, budget, books } = run;
     const { state } = trainer;
     await trainer.emit("on_step_begin");
-    if (await budget.measure("step", () => optimizerStep(run, window, saver.lastSaved))) {
+    if (await budget.measure("step", () => optimizerStep(run, window, saver))) {
       await trainer.emit("on_optimizer_step");
       run.scheduler.step();
     }
@@ -98,16 +101,11 @@ export class TrainingLoop {
   }
 
   private async maybeLogSaveEvaluate(): Promise<void> {
-    const { trainer, books, budget } = this.run;
+    const { trainer, books } = this.run;
     const { control, state } = trainer;
     if (control.should_log && state.global_step > books.last_logged_step) await this.logTraining();
     if (control.should_evaluate) await this.evaluate();
-    if (control.should_save) {
-      await budget.measure("save", () => this.saver.saveCheckpoint());
-      this.rollback.forgetStart();
-      control.should_save = false;
-      await trainer.emit("on_save");
-    }
+    if (control.should_save) await this.saver.saveCheckpoint();
   }
 
   private async logTraining(): Promise<void> {

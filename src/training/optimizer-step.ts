@@ -3,15 +3,16 @@ import { tokenRows } from "./batches.js";
 import { lossScales } from "./compat.js";
 import type { RunContext } from "./context.js";
 import { answerNonFinite, type NonFinite } from "./non-finite.js";
+import type { Saver } from "./saver.js";
 
 /**
  * One optimizer step: the gradients of its micro-batches added up, clipped, applied.
  * @param window the micro-batches, as row numbers
- * @param lastSaved the checkpoint to name when something in it is not a number
+ * @param saver knows the checkpoint to go back to when something in it is not a number
  * @returns false when the step was left out, because something in it was not a number
  * @throws NonFiniteError, RollBack as `nan_policy` says; EarlyEnd between micro-batches
  */
-export async function optimizerStep(run: RunContext, window: number[][], lastSaved: string | null): Promise<boolean> {
+export async function optimizerStep(run: RunContext, window: number[][], saver: Saver): Promise<boolean> {
   const { trainer, books } = run;
   const { args, state } = trainer;
   const batches = window.map((rows) =>
@@ -23,7 +24,8 @@ export async function optimizerStep(run: RunContext, window: number[][], lastSav
   await trainer.emit("on_pre_optimizer_step");
   const bad = await update(run, window, badLoss);
   if (bad) {
-    answerNonFinite(bad, { state, args, lastSaved, rollbacks: books.rollbacks });
+    await saver.settleQuietly();
+    answerNonFinite(bad, { state, args, lastSaved: saver.lastSaved, rollbacks: books.rollbacks });
     return false;
   }
   books.pending_loss += loss;

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { abandonCommits } from "../checkpoint/committer.js";
 import { checkDiskSpace } from "../checkpoint/disk-space.js";
-import { cleanLeftovers } from "../checkpoint/store.js";
+import { cleanLeftovers } from "../checkpoint/leftovers.js";
 import { recoverFromCut } from "../engine/recover.js";
 import type { Engine } from "../engine/types.js";
 import { beginAt, beginAtZero } from "./beginning.js";
@@ -100,6 +101,7 @@ export class TrainingRun {
       return await endEarly(error, this.context, this.saver);
     } finally {
       this.interrupts.stop();
+      await this.saver.settleQuietly();
       // Whatever happened, the model is left with the parameters of the last update.
       this.syncModel();
     }
@@ -121,6 +123,7 @@ export class TrainingRun {
   /** Nothing of this run is executed any more. The engine may be in the middle of something: no tensors here. */
   abandon(): void {
     this.interrupts.stop();
+    abandonCommits();
   }
 
   dispose(): void {
@@ -150,6 +153,7 @@ export class TrainingRun {
   private async finish(): Promise<TrainOutput> {
     const { trainer, plan, budget, books } = this.context;
     const { state } = trainer;
+    await this.saver.settle();
     const training_loss = books.total_loss / Math.max(state.global_step, 0.001);
     const metrics: LogEntry = {
       ...speeds("train", budget.elapsedMs / 1000, plan.num_train_samples, plan.max_steps),

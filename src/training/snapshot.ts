@@ -32,8 +32,9 @@ type OfLaterReleases = "position" | "rollbacks" | "rate_factor";
 export async function writeModelFiles(
   dir: string,
   { model, processing_class, args }: { model: CausalLM; processing_class?: unknown; args: TrainingArguments },
+  options: { flush?: boolean } = {},
 ): Promise<void> {
-  await model.savePretrained(dir);
+  await model.savePretrained(dir, options);
   const tokenizer = processing_class as { savePretrained?(dir: string): unknown } | undefined;
   await tokenizer?.savePretrained?.(dir);
   await writeFile(join(dir, "training_args.json"), `${JSON.stringify(args.toDict(), null, 2)}\n`);
@@ -54,7 +55,7 @@ export async function writeTrainingState(
   const names = layout.map(({ name }) => name);
   if (!(await storesExactly(dir, names))) tensors.set("parameters", flat(await flatParameters(parts.model, layout)));
   const metadata = { format: "kaisetsu", optimizer: "adamw", step: String(step), layout: JSON.stringify(layout) };
-  await writeSafetensors(join(dir, "optimizer.safetensors"), tensors, metadata);
+  await writeSafetensors(join(dir, "optimizer.safetensors"), tensors, metadata, { flush: false });
   await writeFile(join(dir, "scheduler.json"), toPythonJson(parts.scheduler.stateDict()));
   // Random numbers are a function of these: there is no generator whose state could be lost.
   const random = { generator: "philox4x32-10", seed: parts.args.seed, data_seed: parts.args.data_seed };

@@ -17,8 +17,12 @@ export class TimeBudget {
     try {
       return await run();
     } finally {
-      this.longestMs[activity] = Math.max(this.longestMs[activity], performance.now() - started);
+      this.note(activity, performance.now() - started);
     }
+  }
+
+  note(activity: Activity, ms: number): void {
+    this.longestMs[activity] = Math.max(this.longestMs[activity], ms);
   }
 
   isTooShortFor(next: "step" | "evaluation" | undefined): boolean {

@@ -1,7 +1,7 @@
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lockOutputDir } from "../checkpoint/lock.js";
-import { writeInto } from "../checkpoint/store.js";
+import { writeInto } from "../checkpoint/write-into.js";
 import { DataCollatorForLanguageModeling } from "../data/collator.js";
 import type { PreTrainedTokenizer } from "../data/tokenizer.js";
 import { ensureEngine } from "../engine/index.js";

@@ -1,14 +1,16 @@
 /** Saves once, opens files until no more can be opened, and saves again; store.test.ts runs it with a low limit. */
 import { openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeCheckpoint } from "../../src/checkpoint/store.js";
+import { commitCheckpoint, stageCheckpoint } from "../../src/checkpoint/store.js";
 import { TrainerState } from "../../src/training/state.js";
 
 const outputDir = process.argv[2]!;
-const save = (global_step: number) =>
-  writeCheckpoint(outputDir, { run_id: "a", global_step }, async (dir) => {
+const save = async (global_step: number) => {
+  const staged = await stageCheckpoint(outputDir, { run_id: "a", global_step }, async (dir) => {
     writeFileSync(join(dir, "trainer_state.json"), Object.assign(new TrainerState(), { global_step }).toJson());
   });
+  await commitCheckpoint(staged, console.log);
+};
 
 await save(1);
 try {
