@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { TrainingArgumentsOptions } from "../../src/index.js";
 import type { Report } from "./train.js";
 
+const preload = new URL("./die-in-committer.js", import.meta.url).href;
 const script = fileURLToPath(new URL("./train.js", import.meta.url));
 
 export interface Ended {
@@ -18,7 +19,7 @@ export function startTraining(
   env: Record<string, string> = {},
 ): { child: ChildProcess; started: Promise<void>; ended: Promise<Ended> } {
   const child = spawn(process.execPath, [script, JSON.stringify({ disable_tqdm: false, ...args })], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...env, NODE_OPTIONS: `--import ${preload}` },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";

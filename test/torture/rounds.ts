@@ -24,6 +24,13 @@ export const settings: TrainingArgumentsOptions = {
   save_total_limit: 2,
 };
 
+/** By what a process is told to die, and up to which file operation; 0: by the clock, with a pause in every step. */
+const waysToDie = [
+  ["KAISETSU_TEST_DIE_AT", 300],
+  ["KAISETSU_TEST_DIE_IN_COMMITTER", 800],
+  ["KAISETSU_TEST_PAUSE", 0],
+] as const;
+
 /** The run that every disturbed one must equal. */
 export async function undisturbed(dir: string): Promise<Report> {
   const ended = await startTraining({ ...settings, output_dir: dir }).ended;
@@ -46,10 +53,10 @@ export async function unfinished(dir: string, steps: number): Promise<void> {
 export async function killRound(dir: string, random: Random, expected: Report): Promise<number> {
   let saved = 0;
   for (let kills = 0; ; kills++) {
-    // Half of the kills at a file operation, so in the middle of a save or of cleaning up; the others by the clock.
-    const inSave = random.chance(0.5);
-    const dieAt = String(1 + random.upTo(inSave ? 400 : 1));
-    const env: Record<string, string> = inSave ? { KAISETSU_TEST_DIE_AT: dieAt } : { KAISETSU_TEST_PAUSE: "20" };
+    // Most kills at a file operation: while files are written or cleaned up, or in the thread that finishes checkpoints.
+    const [by, most] = random.pick(waysToDie);
+    const inSave = most > 0;
+    const env: Record<string, string> = { [by]: inSave ? String(1 + random.upTo(most)) : "20" };
     const run = startTraining({ ...settings, output_dir: dir }, env);
     // Mostly while it trains or saves; now and then while it still starts and reads.
     if (random.chance(0.85)) await run.started;
@@ -66,9 +73,12 @@ export async function killRound(dir: string, random: Random, expected: Report): 
       );
       return kills;
     }
-    const newest = (await listCheckpoints(dir))[0];
-    assert.ok((newest?.step ?? 0) >= saved, `checkpoint-${saved} was there, now the newest is ${newest?.dir}`);
-    saved = newest?.step ?? 0;
+    const newest = (await listCheckpoints(dir))[0]?.step ?? 0;
+    assert.ok(newest >= saved, `checkpoint-${saved} was there, now the newest is ${newest}`);
+    // It saves after every step, and finishes a save before it begins the next one.
+    const done = Number(/done (\d+)(?![\s\S]*done )/.exec(ended.stderr)?.[1] ?? 0);
+    assert.ok(newest >= done - 2, `step ${done} was done, and the newest checkpoint is ${newest}`);
+    saved = newest;
     for (const { dir: checkpoint } of await listCheckpoints(dir)) {
       const { state, reason } = await inspectCheckpoint(checkpoint);
       assert.equal(state, "whole", `${checkpoint}: ${reason}`);

@@ -37,7 +37,10 @@ async function main(): Promise<number> {
   trainer.addCallback({
     on_train_begin: () => console.error("first step"),
     // A pause lets a signal meet any moment of a step, and keeps fast machines from finishing before the first kill.
-    on_step_end: () => new Promise((resolve) => setTimeout(resolve, Number(process.env.KAISETSU_TEST_PAUSE ?? 0))),
+    on_step_end: (_, state) => {
+      console.error(`done ${state.global_step}`);
+      return new Promise((resolve) => setTimeout(resolve, Number(process.env.KAISETSU_TEST_PAUSE ?? 0)));
+    },
   });
   // A process that was killed after its last word has nothing left to train, and gives its report now.
   const resume = guard.checkpoint ?? guard.found === "finished";
