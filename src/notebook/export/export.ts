@@ -12,8 +12,9 @@ import { createOutline } from "./outline.js";
 import { type OutputRenderer, renderOutput } from "./outputs.js";
 import { renderPage } from "./page.js";
 import { prepareFragment } from "./prepare.js";
-import { createSanitizer } from "./sanitize.js";
+import { sanitize } from "./sanitize.js";
 import { strings as allStrings } from "./strings.js";
+import { parseHtml, writeHtml } from "./tree.js";
 
 export interface ExportOptions {
   /** File name without folder; the page's title when the notebook has none. */
@@ -33,24 +34,22 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   const renderMath = notebook.cells.some(needsMath) ? await loadMathRenderer() : unrendered;
   const splitPhrases = notebook.cells.some(isMarkdown) ? await loadPhraseSplitter() : (text: string) => [text];
   const markdownToHtml = markdownRenderer({ renderMath });
-  const sanitizer = createSanitizer();
   const title = pageTitle(notebook, options.name);
   const outline = createOutline(levels(notebook, title));
 
   const fragment = (html: string, listed: boolean, cell?: Cell): string => {
     checkHtml(html);
-    const body = sanitizer.parse(html);
+    const body = parseHtml(html);
     const attachments = cell && "attachments" in cell ? cell.attachments : undefined;
-    const { document } = sanitizer;
     const { uniqueId } = outline;
-    prepareFragment(body, { document, strings, folder: options.folder, attachments, uniqueId, splitPhrases });
+    prepareFragment(body, { strings, folder: options.folder, attachments, uniqueId, splitPhrases });
     outline.apply(body, listed);
-    return sanitizer.sanitize(body);
+    return writeHtml(body);
   };
   const markdown = (source: string, listed: boolean, cell?: Cell): string => {
     try {
       checkMarkdown(source);
-      return withTimeLimit(source.length, () => fragment(markdownToHtml(source), listed, cell));
+      return sanitize(withTimeLimit(source.length, () => fragment(markdownToHtml(source), listed, cell)));
     } catch (error) {
       // No reader could follow it either, so it is shown as it was written.
       if (tooMuch(error)) return `<pre tabindex="0">${escapeHtml(source)}</pre>`;
@@ -74,14 +73,14 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
     markdown: (source) => markdown(source, false),
     html(source) {
       try {
-        return withTimeLimit(source.length, () => visible(fragment(source, false)));
+        return visible(sanitize(withTimeLimit(source.length, () => fragment(source, false))));
       } catch (error) {
         if (tooMuch(error)) return "";
         throw error;
       }
     },
     latex: (source) =>
-      fragment(renderMath(source.replace(/^\s*\$+|\$+\s*$/g, ""), /^\s*\$\$|\\begin/.test(source)), false),
+      sanitize(fragment(renderMath(source.replace(/^\s*\$+|\$+\s*$/g, ""), /^\s*\$\$|\\begin/.test(source)), false)),
     panel: (source) => panel(source),
   };
 

@@ -1,5 +1,6 @@
 /** Heading levels, ids and the table of contents: one `h1`, no level skipped, no id twice. */
-import { idPrefix } from "./sanitize.js";
+import { idPrefix } from "./rules.js";
+import { elements, type Fragment, setAttribute, textOf } from "./tree.js";
 
 export interface Heading {
   level: number;
@@ -11,7 +12,7 @@ export interface Outline {
   /** Headings of the page in order, without those inside panels and outputs. */
   headings: Heading[];
   /** Gives the headings in the fragment their level and id. @param listed whether they go into the contents */
-  apply(body: HTMLElement, listed: boolean): void;
+  apply(body: Fragment, listed: boolean): void;
   uniqueId(text: string): string;
 }
 
@@ -41,17 +42,18 @@ export function createOutline(pageLevelOf: (written: number, text: string) => nu
     apply(body, listed) {
       const stack = listed ? enclosing : [...enclosing];
       const outside = stack.length;
-      for (const element of body.querySelectorAll("h1,h2,h3,h4,h5,h6")) {
-        const text = (element.textContent ?? "").replace(/\s+/g, " ").trim();
+      for (const element of elements(body, "h1", "h2", "h3", "h4", "h5", "h6")) {
+        const text = textOf(element).replace(/\s+/g, " ").trim();
         const tagLevel = Number(element.tagName[1]);
         const written = listed ? pageLevelOf(tagLevel, text) : tagLevel;
         // Inside a panel only the differences between its own levels count.
         while (stack.length > (listed ? 0 : outside) && stack.at(-1)!.written >= written) stack.pop();
         const level = written === 1 && listed ? 1 : Math.min(6, (stack.at(-1)?.level ?? 1) + 1);
         stack.push({ written, level });
-        const heading = rename(element, `h${level}`);
-        heading.setAttribute("id", uniqueId(text));
-        if (listed && level > 1) headings.push({ level, id: heading.id, text });
+        const id = uniqueId(text);
+        element.tagName = element.nodeName = `h${level}`;
+        setAttribute(element, "id", id);
+        if (listed && level > 1) headings.push({ level, id, text });
       }
     },
   };
@@ -64,12 +66,4 @@ export function slug(text: string): string {
     .replace(/[\s]+/g, "-")
     .replace(/[^\p{L}\p{N}._-]/gu, "")
     .slice(0, 80);
-}
-
-function rename(element: Element, tag: string): Element {
-  const copy = element.ownerDocument.createElement(tag);
-  for (const { name, value } of element.attributes) if (name !== "id") copy.setAttribute(name, value);
-  copy.append(...element.childNodes);
-  element.replaceWith(copy);
-  return copy;
 }

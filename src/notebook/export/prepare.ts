@@ -1,12 +1,29 @@
 /** What the exporter changes in a fragment of the notebook before it is sanitised. */
 import type { SplitPhrases } from "../../explain/phrases.js";
+import { drawingToImage } from "./drawing.js";
 import { resolveImage } from "./images.js";
 import { slug } from "./outline.js";
-import { idPrefix } from "./sanitize.js";
+import { idPrefix, outwards, safeAttribute } from "./rules.js";
 import type { Strings } from "./strings.js";
+import {
+  addClass,
+  append,
+  attribute,
+  comments,
+  createElement,
+  elements,
+  enclosing,
+  type Fragment,
+  remove,
+  removeAttribute,
+  replace,
+  setAttribute,
+  type Text,
+  textOf,
+  texts,
+} from "./tree.js";
 
 export interface PrepareOptions {
-  document: Document;
   strings: Strings;
   folder?: string;
   attachments?: Record<string, Record<string, unknown>>;
@@ -15,133 +32,128 @@ export interface PrepareOptions {
   splitPhrases: SplitPhrases;
 }
 
-export function prepareFragment(body: HTMLElement, options: PrepareOptions): void {
+export function prepareFragment(body: Fragment, options: PrepareOptions): void {
   inlinePictures(body, options);
+  leaveOut(body);
   embedImages(body, options);
   renameAnchors(body, options);
   unwrapSemantics(body);
   frameTables(body, options);
-  joinJapaneseLines(body, options);
+  joinJapaneseLines(body);
   breakHeadings(body, options);
 }
 
 /** An SVG drawing becomes a picture, in which no script runs and nothing loads. */
-function inlinePictures(body: HTMLElement, { document, strings }: PrepareOptions): void {
-  for (const svg of body.querySelectorAll("svg")) {
-    if (svg.parentElement?.closest("svg")) continue;
-    if (!svg.getAttribute("xmlns")) svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    const image = document.createElement("img");
-    image.setAttribute("src", `data:image/svg+xml;base64,${Buffer.from(svg.outerHTML).toString("base64")}`);
-    image.setAttribute("alt", svgText(svg) ?? strings.noOutputText);
-    for (const name of ["width", "height"]) {
-      const value = svg.getAttribute(name);
-      if (value && /^\d+(\.\d+)?(px)?$/.test(value))
-        image.setAttribute(name, String(Math.round(Number.parseFloat(value))));
-    }
-    svg.replaceWith(image);
+function inlinePictures(body: Fragment, { strings }: PrepareOptions): void {
+  for (const svg of elements(body, "svg")) {
+    if (!enclosing(svg, "svg")) replace(svg, drawingToImage(svg, strings.noOutputText));
   }
 }
 
-function svgText(svg: Element): string | undefined {
-  const text = svg.getAttribute("aria-label") ?? svg.querySelector("desc, title")?.textContent ?? "";
-  return text.replace(/\s+/g, " ").trim() || undefined;
+/** Comments, style sheets and attributes that mean nothing in the page; the sanitiser would remove them, but slowly. */
+function leaveOut(body: Fragment): void {
+  for (const node of [...comments(body), ...elements(body, "style")]) remove(node);
+  for (const element of elements(body)) {
+    if (element.attrs.length === 0) continue;
+    element.attrs = element.attrs.flatMap(({ name, value }) => {
+      if (/^data-|^(?:target|xmlns|bgcolor)$/.test(name)) return [];
+      if (name !== "class" && name !== "style") return { name, value: name === "value" ? value : value.trim() };
+      const safe = safeAttribute(element.tagName, name, value);
+      return safe === undefined ? [] : { name, value: safe };
+    });
+  }
 }
 
-function embedImages(body: HTMLElement, { document, strings, folder, attachments }: PrepareOptions): void {
-  for (const image of body.querySelectorAll("img")) {
-    const source = image.getAttribute("src") ?? "";
+function embedImages(body: Fragment, { strings, folder, attachments }: PrepareOptions): void {
+  for (const image of elements(body, "img")) {
+    const source = attribute(image, "src") ?? "";
     const found = resolveImage(source, folder, attachments);
     if ("data" in found) {
-      image.setAttribute("src", found.data);
-      if (!image.hasAttribute("alt")) image.setAttribute("alt", strings.noOutputText);
+      setAttribute(image, "src", found.data);
+      if (attribute(image, "alt") === undefined) setAttribute(image, "alt", strings.noOutputText);
       continue;
     }
-    const note = document.createElement("span");
-    note.className = "missing";
-    const text = `[${image.getAttribute("alt") || strings.noOutputText}]（${found.problem === "remote" ? strings.remoteImage : strings.missingImage}）`;
-    if (/^https?:/i.test(source) && !image.closest("a")) {
-      const link = document.createElement("a");
-      link.href = source;
-      link.textContent = text;
-      note.append(link);
-    } else note.textContent = text;
-    image.replaceWith(note);
+    const reason = found.problem === "remote" ? strings.remoteImage : strings.missingImage;
+    const text = `[${attribute(image, "alt") || strings.noOutputText}]（${reason}）`;
+    const linked = /^https?:/i.test(source) && !enclosing(image, "a");
+    const note = linked ? createElement("a", { href: source }, [text]) : text;
+    replace(image, createElement("span", { class: "missing" }, [note]));
   }
 }
 
 /** Names in the notebook and links to them get the page's prefix, so that neither can touch the page's own. */
-function renameAnchors(body: HTMLElement, { uniqueId }: PrepareOptions): void {
-  for (const element of body.querySelectorAll("[id], a[name]")) {
-    const name = element.getAttribute("id") || element.getAttribute("name") || "";
-    if (!/^h[1-6]$/i.test(element.tagName) || !name.startsWith(idPrefix)) element.setAttribute("id", uniqueId(name));
-    element.removeAttribute("name");
-  }
-  for (const link of body.querySelectorAll('a[href^="#"]')) {
-    const fragment = link.getAttribute("href")!.slice(1);
-    link.setAttribute("href", `#${idPrefix}${slug(decode(fragment))}`);
+function renameAnchors(body: Fragment, { uniqueId }: PrepareOptions): void {
+  for (const element of elements(body)) {
+    const { tagName } = element;
+    const id = attribute(element, "id");
+    const name = tagName === "a" ? attribute(element, "name") : undefined;
+    if (id !== undefined || name !== undefined) {
+      const wanted = id || name || "";
+      if (!/^h[1-6]$/.test(tagName) || !wanted.startsWith(idPrefix)) setAttribute(element, "id", uniqueId(wanted));
+      if (name !== undefined) removeAttribute(element, "name");
+    }
+    const href = tagName === "a" ? attribute(element, "href") : undefined;
+    if (href?.startsWith("#")) setAttribute(element, "href", `#${idPrefix}${slug(decode(href.slice(1)))}`);
+    else if (href !== undefined) {
+      removeAttribute(element, "rel");
+      setAttribute(element, "rel", outwards);
+    }
   }
 }
 
 /** KaTeX keeps the TeX source beside the formula; sanitisers rightly distrust the element that holds it. */
-function unwrapSemantics(body: HTMLElement): void {
-  for (const semantics of body.querySelectorAll("math semantics")) {
-    const formula = semantics.firstElementChild;
-    if (formula) semantics.replaceWith(formula);
+function unwrapSemantics(body: Fragment): void {
+  for (const semantics of elements(body, "semantics")) {
+    const formula = enclosing(semantics, "math") && elements(semantics)[0];
+    if (formula) replace(semantics, formula);
   }
 }
 
 /** A table wider than a phone scrolls inside its own frame, which the keyboard must be able to reach. */
-function frameTables(body: HTMLElement, { document, strings }: PrepareOptions): void {
-  for (const table of body.querySelectorAll("table")) {
-    for (const head of table.querySelectorAll("th")) {
+function frameTables(body: Fragment, { strings }: PrepareOptions): void {
+  for (const table of elements(body, "table")) {
+    for (const head of elements(table, "th")) {
       // pandas leaves the corner of its tables empty, but a heading that says nothing is none.
-      if (head.childNodes.length === 0)
-        head.replaceWith(Object.assign(document.createElement("td"), { colSpan: head.colSpan }));
+      if (head.childNodes.length > 0) continue;
+      const span = attribute(head, "colspan");
+      replace(head, createElement("td", span === undefined ? {} : { colspan: span }));
     }
-    if (table.parentElement?.closest("table")) continue;
-    const frame = document.createElement("div");
-    frame.className = "table";
-    frame.setAttribute("tabindex", "0");
-    frame.setAttribute("role", "group");
-    frame.setAttribute("aria-label", table.querySelector("caption")?.textContent?.trim() || strings.table);
-    table.replaceWith(frame);
-    frame.append(table);
+    if (enclosing(table, "table")) continue;
+    const caption = elements(table, "caption")[0];
+    const label = (caption && textOf(caption).trim()) || strings.table;
+    const frame = createElement("div", { class: "table", tabindex: "0", role: "group", "aria-label": label });
+    replace(table, frame);
+    append(frame, table);
   }
 }
 
 /** A line end in the source becomes a space on screen, which Japanese does not have between its words. */
-function joinJapaneseLines(body: HTMLElement, { document }: PrepareOptions): void {
-  eachText(body, document, (node) => {
-    const text = node.data;
-    if (!text.includes("\n") || node.parentElement?.closest("pre, code")) return;
-    node.data = text.replace(
+function joinJapaneseLines(body: Fragment): void {
+  for (const node of texts(body)) {
+    if (!node.value.includes("\n") || enclosing(node, "pre", "code")) continue;
+    node.value = node.value.replace(
       /([\u3000-\u30ff\u3400-\u9fff\uff01-\uff60])[ \t]*\n[ \t]*(?=[\u3000-\u30ff\u3400-\u9fff\uff01-\uff60])/g,
       "$1",
     );
-  });
-}
-
-function breakHeadings(body: HTMLElement, { document, splitPhrases }: PrepareOptions): void {
-  for (const heading of body.querySelectorAll("h1, h2, h3, h4, h5, h6, th, summary")) {
-    let broken = false;
-    eachText(heading, document, (node) => {
-      if (node.parentElement?.closest("code, ruby, math")) return;
-      const phrases = splitPhrases(node.data);
-      if (phrases.length < 2) return;
-      broken = true;
-      node.replaceWith(
-        ...phrases.flatMap((phrase, i) => (i === 0 ? [phrase] : [document.createElement("wbr"), phrase])),
-      );
-    });
-    if (broken) heading.classList.add("budoux");
   }
 }
 
-function eachText(root: Element, document: Document, change: (node: Text) => void): void {
-  const walker = document.createTreeWalker(root, 4 /* NodeFilter.SHOW_TEXT */);
-  const nodes: Text[] = [];
-  while (walker.nextNode()) nodes.push(walker.currentNode as Text);
-  for (const node of nodes) change(node);
+function breakHeadings(body: Fragment, { splitPhrases }: PrepareOptions): void {
+  for (const heading of elements(body, "h1", "h2", "h3", "h4", "h5", "h6", "th", "summary")) {
+    let broken = false;
+    for (const node of texts(heading)) {
+      if (enclosing(node, "code", "ruby", "math")) continue;
+      broken = breakPhrases(node, splitPhrases) || broken;
+    }
+    if (broken) addClass(heading, "budoux");
+  }
+}
+
+function breakPhrases(node: Text, splitPhrases: SplitPhrases): boolean {
+  const phrases = splitPhrases(node.value);
+  if (phrases.length < 2) return false;
+  replace(node, ...phrases.flatMap((phrase, i) => (i === 0 ? [phrase] : [createElement("wbr", {}), phrase])));
+  return true;
 }
 
 function decode(text: string): string {
