@@ -41,15 +41,20 @@ export function loadDomPurify(): Sanitize {
   const { window } = new JSDOM("");
   const domPurify = createDOMPurify(window);
   addHooks(domPurify);
-  // One document for everything: each new one makes jsdom a little slower, and 10,000 cells would take minutes.
-  const inert = window.document.implementation.createHTMLDocument("");
+  let document: Document;
+  let uses = 0;
   return (html) => {
-    const root = inert.createElement("div");
+    // jsdom keeps every iterator that DOMPurify makes in a document for as long as the program does not pause, and asks
+    // each of them at every removal: 1000 fragments in one document take seconds, 10,000 take many minutes.
+    if (uses++ % fragmentsPerDocument === 0) document = window.document.implementation.createHTMLDocument("");
+    const root = document.createElement("div");
     root.innerHTML = html;
     domPurify.sanitize(root, config);
     return root.innerHTML;
   };
 }
+
+const fragmentsPerDocument = 50;
 
 function addHooks(domPurify: DOMPurify): void {
   domPurify.addHook("uponSanitizeAttribute", (element, data) => {
