@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isInert } from "../../src/notebook/export/inert.js";
 import { attributes, htmlTags, mathTags } from "../../src/notebook/export/rules.js";
-import { loadDomPurify } from "../../src/notebook/export/sanitize.js";
+import { loadPurify } from "../../src/notebook/export/sanitize.js";
 import { parseHtml, writeHtml } from "../../src/notebook/export/tree.js";
 import { htmlPayloads, markdownPayloads } from "../browser/hostile.js";
 
-const purify = loadDomPurify();
+const purify = loadPurify();
 const rounds = Number(process.env.FUZZ_ROUNDS ?? 6000);
 
 describe("HTML that may pass without the sanitiser", () => {

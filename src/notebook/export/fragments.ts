@@ -1,0 +1,91 @@
+/** Markdown, HTML and TeX of a notebook to HTML that may stand in the page. */
+import { markdownRenderer } from "../../explain/markdown.js";
+import type { RenderMath } from "../../explain/math.js";
+import { panelFromMarkdown, readPanel } from "../../explain/panel.js";
+import type { SplitPhrases } from "../../explain/phrases.js";
+import { escapeHtml } from "../escape.js";
+import type { Cell } from "../nbformat.js";
+import { checkHtml, checkMarkdown, TooComplexError, withTimeLimit } from "./limits.js";
+import type { Outline } from "./outline.js";
+import type { OutputRenderer } from "./outputs.js";
+import { prepareFragment } from "./prepare.js";
+import { sanitize } from "./sanitize.js";
+import type { Strings } from "./strings.js";
+import { parseHtml, writeHtml } from "./tree.js";
+
+export interface FragmentOptions {
+  strings: Strings;
+  outline: Outline;
+  renderMath: RenderMath;
+  splitPhrases: SplitPhrases;
+  /** Where pictures that the Markdown names are looked for. */
+  folder?: string;
+}
+
+export interface FragmentRenderer extends OutputRenderer {
+  /** @param listed whether its headings go into the page's contents @param cell whose attachments it may name */
+  markdown(source: string, listed?: boolean, cell?: Cell): string;
+  panel(source: string, cell?: Cell): string;
+}
+
+export function createFragmentRenderer(options: FragmentOptions): FragmentRenderer {
+  const { strings, outline, renderMath, splitPhrases, folder } = options;
+  const { uniqueId } = outline;
+  const markdownToHtml = markdownRenderer({ renderMath });
+
+  const prepare = (html: string, listed = false, cell?: Cell): string => {
+    checkHtml(html);
+    const body = parseHtml(html);
+    const attachments = cell && "attachments" in cell ? cell.attachments : undefined;
+    prepareFragment(body, { strings, folder, attachments, uniqueId, splitPhrases });
+    outline.apply(body, listed);
+    return writeHtml(body);
+  };
+
+  const renderer: FragmentRenderer = {
+    strings,
+    markdown(source, listed, cell) {
+      try {
+        checkMarkdown(source);
+        return sanitize(withTimeLimit(source.length, () => prepare(markdownToHtml(source), listed, cell)));
+      } catch (error) {
+        // No reader could follow it either, so it is shown as it was written.
+        if (tooMuch(error)) return `<pre tabindex="0">${escapeHtml(source)}</pre>`;
+        throw error;
+      }
+    },
+    html(source) {
+      try {
+        return visible(sanitize(withTimeLimit(source.length, () => prepare(source))));
+      } catch (error) {
+        if (tooMuch(error)) return "";
+        throw error;
+      }
+    },
+    latex(source) {
+      const tex = source.replace(/^\s*\$+|\$+\s*$/g, "");
+      return sanitize(prepare(renderMath(tex, /^\s*\$\$|\\begin/.test(source))));
+    },
+    panel(source, cell) {
+      const { title, body } = readPanel(source) ?? panelFromMarkdown(source);
+      const id = uniqueId(`${strings.panel}-${title}`);
+      const words = splitPhrases(title).map(escapeHtml).join("<wbr>");
+      const heading = title === "" ? "" : `<span class="panel-title budoux">${words}</span>`;
+      return (
+        `<details class="panel" id="${escapeHtml(id)}"><summary><span class="panel-mark">${strings.panel}</span>${heading}</summary>` +
+        `<div class="panel-body">${renderer.markdown(body, false, cell)}</div></details>`
+      );
+    },
+  };
+  return renderer;
+}
+
+/** A RangeError is the stack: some nesting that the limits do not know. */
+function tooMuch(error: unknown): boolean {
+  return error instanceof TooComplexError || error instanceof RangeError;
+}
+
+/** Nothing, when all that an output showed was script. */
+function visible(html: string): string {
+  return /<(?:img|audio|video|math|hr)\b/.test(html) || html.replace(/<[^>]*>/g, "").trim() !== "" ? html : "";
+}
