@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TrainingArguments } from "../training/arguments.js";
 import { TrainerState } from "../training/state.js";
@@ -22,4 +23,20 @@ export async function readFinalState(outputDir: string): Promise<TrainerState | 
   } catch {
     return undefined;
   }
+}
+
+/** Its presence says that training in this folder has ended, and that nobody has called `saveModel()` since. */
+export const unsavedName = ".kaisetsu-model-unsaved";
+
+/** Before the final state is written: a kill between the two leaves a run that is merely unfinished. */
+export async function markUnsaved(outputDir: string): Promise<void> {
+  await writeFile(join(outputDir, unsavedName), "", { flush: true });
+}
+
+export async function markSaved(outputDir: string): Promise<void> {
+  await rm(join(outputDir, unsavedName), { force: true });
+}
+
+export function isUnsaved(outputDir: string): boolean {
+  return existsSync(join(outputDir, unsavedName));
 }

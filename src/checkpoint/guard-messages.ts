@@ -20,13 +20,27 @@ export const guardMessages = {
           en: `Another training run is writing into ${dir} (${situation.owner}). Wait for it, or choose another output_dir.`,
           ja: `別の学習が ${dir} に書き込んでいます（${situation.owner}）。終わるのを待つか、output_dir を変えてください。`,
         };
+      case "unsaved":
+        return withSkipped(
+          situation.skipped,
+          withChanged(situation.changed, {
+            en:
+              `Training in ${dir} is complete, but its model was not saved: it is taken from ${situation.checkpoint} ` +
+              `(step ${situation.step}), to be saved now.`,
+            ja:
+              `${dir} の学習は終わっていますが、モデルがまだ保存されていません。` +
+              `${situation.checkpoint}（ステップ ${situation.step}）から取り出して保存します。`,
+          }),
+        );
       case "finished":
         return {
           en:
             `Training in ${dir} is already complete (epoch ${situation.epoch.toFixed(2)}, step ${situation.step}). ` +
+            (situation.lost ? "Its model was not saved, and no whole checkpoint is left to take it from. " : "") +
             'Nothing is overwritten. To train anew, choose another output_dir or on_conflict: "overwrite".',
           ja:
             `${dir} の学習はすでに終わっています（エポック ${situation.epoch.toFixed(2)}、ステップ ${situation.step}）。` +
+            (situation.lost ? "モデルは保存されておらず、取り出せるチェックポイントも残っていません。" : "") +
             '上書きはしません。やり直すには output_dir を変えるか、on_conflict: "overwrite" を指定してください。',
         };
       case "unfinished":

@@ -1,13 +1,12 @@
-import { mkdir, readdir, rename } from "node:fs/promises";
-import { join } from "node:path";
 import type { TrainingArguments } from "../training/arguments.js";
 import { changedArguments } from "../training/changed-settings.js";
 import { askYesNo, canAsk } from "./ask.js";
 import { findNewestCheckpoint } from "./find.js";
-import { isFinished, readFinalState } from "./finished.js";
+import { isFinished, isUnsaved, readFinalState } from "./finished.js";
 import { type BilingualMessage, guardMessages } from "./guard-messages.js";
 import { restoreReplaced } from "./leftovers.js";
 import { describeLock } from "./lock.js";
+import { moveAside } from "./move-aside.js";
 
 export interface GuardDecision {
   action: "start" | "resume" | "stop";
@@ -34,13 +33,15 @@ export interface GuardOptions {
 type Situation =
   | { found: "nothing" }
   | { found: "running"; owner: string }
-  | { found: "finished"; epoch: number; step: number }
+  | { found: "finished"; epoch: number; step: number; lost: boolean }
+  | { found: "unsaved"; checkpoint: string; step: number; skipped: string[]; changed: string[] }
   | { found: "unfinished"; checkpoint: string; step: number; skipped: string[]; changed: string[] }
   | { found: "damaged"; skipped: string[] };
 
 /**
  * Decides before training whether it may start: nothing there -> start; an unfinished run -> resume from its newest whole
- * checkpoint; finished training, or checkpoints of which none can be read -> stop, unless a person says otherwise.
+ * checkpoint, also one that was cut off between its last step and `saveModel()`; finished training, or checkpoints of
+ * which none can be read -> stop, unless a person says otherwise.
  *
  * It never deletes anything, and asks only where somebody can answer: not on Kaggle, in CI, or in a batch run.
  */
@@ -49,7 +50,8 @@ export async function checkpointGuard({ args, on_conflict = "ask" }: GuardOption
   const dir = args.output_dir;
   if (situation.found === "nothing") return decision("start", situation, dir);
   if (situation.found === "running") return decision("stop", situation, dir);
-  if (situation.found === "unfinished" && on_conflict !== "overwrite") {
+  const goesOn = situation.found === "unfinished" || situation.found === "unsaved";
+  if (goesOn && on_conflict !== "overwrite") {
     return { ...decision("resume", situation, dir), checkpoint: situation.checkpoint };
   }
   const overwrite = on_conflict === "overwrite" || (on_conflict === "ask" && (await confirmed(situation, dir)));
@@ -70,11 +72,15 @@ async function look(args: TrainingArguments): Promise<Situation> {
   // Our own run leaves a final state when it ends: without one it was killed after its last step, and has to be ended yet.
   const byEpoch = checkpoint?.inspection.state === "python" && newest ? isFinished(newest, args) : false;
   const ended = byEpoch ? newest : final && (isFinished(final, args) || stoppedEarly) ? final : undefined;
-  if (ended) return { found: "finished", epoch: ended.epoch, step: ended.global_step };
+  const unsaved = ended !== undefined && isUnsaved(args.output_dir);
+  if (ended && !(unsaved && checkpoint)) {
+    return { found: "finished", epoch: ended.epoch, step: ended.global_step, lost: unsaved };
+  }
   const reasons = skipped.map(({ dir, reason }) => `${dir}: ${reason}`);
   if (checkpoint) {
-    const { breaking: changed } = await changedArguments(checkpoint.dir, args);
-    return { found: "unfinished", checkpoint: checkpoint.dir, step: checkpoint.step, skipped: reasons, changed };
+    const { dir, step } = checkpoint;
+    const { breaking: changed } = await changedArguments(dir, args);
+    return { found: unsaved ? "unsaved" : "unfinished", checkpoint: dir, step, skipped: reasons, changed };
   }
   return reasons.length > 0 ? { found: "damaged", skipped: reasons } : { found: "nothing" };
 }
@@ -88,17 +94,6 @@ async function confirmed(situation: Situation, dir: string): Promise<boolean> {
 function decision(action: GuardDecision["action"], situation: Situation, dir: string, movedTo?: string): GuardDecision {
   const message = guardMessages.decision(action, situation, dir, movedTo);
   return { action, found: situation.found, reason: message.en, message };
-}
-
-/** Checkpoints and the final state go into one folder, out of the way of the new run. */
-async function moveAside(outputDir: string): Promise<string> {
-  const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
-  const target = join(outputDir, `previous-${stamp}`);
-  await mkdir(target, { recursive: true });
-  for (const name of await readdir(outputDir)) {
-    if (/^checkpoint-\d+$|^trainer_state\.json$/.test(name)) await rename(join(outputDir, name), join(target, name));
-  }
-  return target;
 }
 
 export type { Situation };

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { abandonCommits } from "../checkpoint/committer.js";
 import { checkDiskSpace } from "../checkpoint/disk-space.js";
+import { markSaved, markUnsaved } from "../checkpoint/finished.js";
 import { cleanLeftovers } from "../checkpoint/leftovers.js";
 import { recoverFromCut } from "../engine/recover.js";
 import type { Engine } from "../engine/types.js";
@@ -148,6 +149,7 @@ export class TrainingRun {
     trainer.state.train_batch_size = args.per_device_train_batch_size;
     // What an earlier run left there would say that this one has ended.
     await rm(join(args.output_dir, "trainer_state.json"), { force: true });
+    await markSaved(args.output_dir);
   }
 
   private async finish(): Promise<TrainOutput> {
@@ -163,6 +165,7 @@ export class TrainingRun {
     await trainer.log(metrics);
     await this.saver.loadBestModel();
     await trainer.emit("on_train_end");
+    await markUnsaved(trainer.args.output_dir);
     await trainer.saveState();
     return { global_step: state.global_step, training_loss, metrics, finished: true };
   }

@@ -1,5 +1,6 @@
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { markSaved } from "../checkpoint/finished.js";
 import { lockOutputDir } from "../checkpoint/lock.js";
 import { writeInto } from "../checkpoint/write-into.js";
 import { DataCollatorForLanguageModeling } from "../data/collator.js";
@@ -157,6 +158,7 @@ export class Trainer {
   async saveModel(dir: string = this.args.output_dir): Promise<void> {
     this.run?.syncModel();
     await writeInto(dir, (staging) => writeModelFiles(staging, this));
+    await markSaved(this.args.output_dir);
   }
 
   /** Writes `trainer_state.json` into `output_dir`: there, it says that training has ended. */

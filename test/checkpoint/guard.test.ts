@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { unsavedName } from "../../src/checkpoint/finished.js";
 import { lockOutputDir } from "../../src/checkpoint/lock.js";
-import { checkpointGuard, TrainingArguments, type TrainingArgumentsOptions } from "../../src/index.js";
+import {
+  checkpointGuard,
+  type GuardDecision,
+  TrainingArguments,
+  type TrainingArgumentsOptions,
+} from "../../src/index.js";
 import { type NotebookHost, setNotebookHost } from "../../src/notebook/host.js";
-import { freshDir, makeTrainer } from "../training/tiny.js";
+import { checkpointNames, freshDir, makeTrainer } from "../training/tiny.js";
 
 const folders: string[] = [];
 /** A run of 4 steps that was stopped before its third: checkpoint-1 and checkpoint-2. */
@@ -28,6 +35,7 @@ before(async () => {
   finished = freshDir(folders);
   const whole = await makeTrainer({ args: { ...settings, output_dir: finished } });
   await whole.train();
+  await whole.saveModel();
 });
 afterEach(() => setNotebookHost(undefined));
 after(() => {
@@ -139,63 +147,222 @@ test("another process trains there: stop", async () => {
   assert.match(decision.reason, new RegExp(`process ${process.pid}`));
 });
 
-test("overwrite: start, with what was there in a subfolder", async () => {
-  for (const source of [finished, unfinished]) {
-    const dir = copyOf(source);
-    const decision = await checkpointGuard({ args: argsFor(dir), on_conflict: "overwrite" });
-    assert.equal(decision.action, "start");
-    const [previous] = readdirSync(dir).filter((name) => name.startsWith("previous-"));
-    assert.ok(existsSync(join(dir, previous!, "checkpoint-2/adapter_model.safetensors")));
-    assert.equal((await checkpointGuard({ args: argsFor(dir) })).found, "nothing");
-  }
+/** Each state of the folder: its word, what the guard does about it, and how its message begins in both languages. */
+const states: [what: string, made: () => string, found: GuardDecision["found"], en: RegExp, ja: RegExp][] = [
+  [
+    "no folder",
+    () => join(freshDir(folders), "none"),
+    "nothing",
+    /holds no checkpoint/,
+    /チェックポイントはありません/,
+  ],
+  ["nothing in it", () => freshDir(folders), "nothing", /holds no checkpoint/, /最初から学習を始めます/],
+  ["an unfinished run", () => copyOf(unfinished), "unfinished", /goes on from .*checkpoint-2/, /checkpoint-2（.*再開/],
+  [
+    "an unfinished run, its newest checkpoint damaged",
+    () => changed(unfinished, (dir) => cut(join(dir, "checkpoint-2/manifest.json"))),
+    "unfinished",
+    /goes on from .*checkpoint-1 .*Passed over and kept: .*checkpoint-2: manifest/,
+    /checkpoint-1（ステップ 1）から再開.*飛ばしたもの/,
+  ],
+  [
+    "an unfinished run, its newest checkpoint about to be replaced",
+    () => changed(unfinished, (dir) => rename(dir, "checkpoint-2", "replaced-checkpoint-2-0123abcd")),
+    "unfinished",
+    /checkpoint-2/,
+    /checkpoint-2/,
+  ],
+  [
+    "an unfinished run of Python's",
+    () => changed(unfinished, asPython),
+    "unfinished",
+    /goes on from .*checkpoint-2/,
+    /再開/,
+  ],
+  [
+    "a run that was killed before it saved its model",
+    () => changed(finished, (dir) => writeFileSync(join(dir, unsavedName), "")),
+    "unsaved",
+    /complete, but its model was not saved: it is taken from .*checkpoint-4/,
+    /まだ保存されていません。.*checkpoint-4/,
+  ],
+  [
+    "the same, its newest checkpoint damaged",
+    () => changed(unsaved(), (dir) => cut(join(dir, "checkpoint-4/optimizer.safetensors"))),
+    "unsaved",
+    /checkpoint-3 .*Passed over and kept: .*checkpoint-4/,
+    /checkpoint-3/,
+  ],
+  [
+    "the same, without any checkpoint",
+    () => changed(unsaved(), (dir) => eachCheckpoint(dir, (one) => rmSync(one, { recursive: true }))),
+    "finished",
+    /already complete .*model was not saved, and no whole checkpoint is left/,
+    /モデルは保存されておらず/,
+  ],
+  ["a finished run", () => copyOf(finished), "finished", /already complete/, /すでに終わっています/],
+  [
+    "a finished run whose checkpoints are damaged",
+    () => changed(finished, (dir) => eachCheckpoint(dir, (one) => cut(join(one, "trainer_state.json")))),
+    "finished",
+    /already complete/,
+    /すでに終わっています/,
+  ],
+  [
+    "a finished run of Python's",
+    () => changed(finished, (dir) => [asPython(dir), rmSync(join(dir, "trainer_state.json"))]),
+    "finished",
+    /already complete/,
+    /すでに終わっています/,
+  ],
+  [
+    "damaged checkpoints only",
+    () => changed(unfinished, (dir) => eachCheckpoint(dir, (one) => cut(join(one, "trainer_state.json")))),
+    "damaged",
+    /cannot be read.*checkpoint-2: .*checkpoint-1: /,
+    /読み取れない.*checkpoint-2/,
+  ],
+];
+const asks: GuardDecision["found"][] = ["finished", "damaged"];
+const goesOn: GuardDecision["found"][] = ["unfinished", "unsaved"];
+
+/** Where the guard runs: what it may find there, and whether somebody can answer. */
+const places: [what: string, setUp: (ask: (prompt: string) => string) => void, answers: boolean][] = [
+  ["a notebook with stdin", (ask) => setNotebookHost(host(true, ask)), true],
+  ["a notebook without stdin", (ask) => setNotebookHost(host(false, ask)), false],
+  ["a notebook in CI", (ask) => inEnvironment("CI", "true", ask), false],
+  ["a Kaggle batch run", (ask) => inEnvironment("KAGGLE_KERNEL_RUN_TYPE", "Batch", ask), false],
+  ["a Kaggle editor", (ask) => inEnvironment("KAGGLE_KERNEL_RUN_TYPE", "Interactive", ask), false],
+  // The tests' own stdin is no terminal.
+  ["a pipe", () => setNotebookHost(undefined), false],
+];
+const answers: [text: string, yes: boolean][] = [
+  ["y", true],
+  [" YES ", true],
+  ["はい", true],
+  ["", false],
+  ["no", false],
+  ["いいえ", false],
+  ["yesterday", false],
+];
+
+for (const [what, made, found, en, ja] of states) {
+  test(`${what}: every answer, in every place`, async () => {
+    let dir = made();
+    for (const on_conflict of ["ask", "stop", "overwrite"] as const) {
+      for (const [place, setUp, answered] of places) {
+        for (const [answer, yes] of answered && on_conflict === "ask" ? answers : [["y", true] as const]) {
+          const prompts: string[] = [];
+          setUp((prompt) => {
+            prompts.push(prompt);
+            return answer;
+          });
+          const decision = await checkpointGuard({ args: argsFor(dir), on_conflict });
+          clearPlace();
+          const mayAsk = on_conflict === "ask" && answered && asks.includes(found);
+          const anew = found !== "nothing" && (on_conflict === "overwrite" || (mayAsk && yes));
+          const usual = found === "nothing" ? "start" : goesOn.includes(found) ? "resume" : "stop";
+          const where = `${place}, ${on_conflict}, answer ${JSON.stringify(answer)}`;
+          assert.equal(decision.found, found, where);
+          assert.equal(decision.action, anew ? "start" : usual, where);
+          assert.equal(prompts.length, mayAsk ? 1 : 0, where);
+          assert.equal(decision.checkpoint !== undefined, decision.action === "resume", where);
+          assert.equal(decision.reason, decision.message.en);
+          if (mayAsk)
+            assert.match(prompts[0]!, /最初から学習し直しますか.*\n.*Train from the beginning.*\[y\/N\]/, where);
+          assert.match(
+            decision.message.en,
+            anew ? /from the beginning; what was there is kept in .*previous-/ : en,
+            where,
+          );
+          assert.match(decision.message.ja, anew ? /最初から学習を始めます。.*previous-.*に残しました/ : ja, where);
+          if (anew) {
+            assert.equal((await checkpointGuard({ args: argsFor(dir) })).found, "nothing", where);
+            dir = made();
+          }
+        }
+      }
+    }
+  });
+}
+
+test("overwriting keeps the finished model whole, and what the new run starts from", async () => {
+  const dir = copyOf(finished);
+  writeFileSync(join(dir, "mine.txt"), "");
+  await checkpointGuard({ args: argsFor(dir), on_conflict: "overwrite" });
+  const [previous] = readdirSync(dir).filter((name) => name.startsWith("previous-"));
+  const kept = readdirSync(join(dir, previous!));
+  for (const name of ["adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "trainer_state.json"])
+    assert.ok(kept.includes(name), name);
+  assert.deepEqual(
+    readdirSync(dir).sort(),
+    ["chat_template.jinja", "mine.txt", previous, "tokenizer.json", "tokenizer_config.json"].sort(),
+  );
 });
 
-test("a notebook with somebody at it: asks, and takes only a clear yes for one", async () => {
-  for (const [answer, action] of [
-    ["y", "start"],
-    ["はい", "start"],
-    ["", "stop"],
-    ["no", "stop"],
-    ["yesterday", "stop"],
-  ] as const) {
-    const dir = copyOf(finished);
-    const asked: string[] = [];
-    const ask = (prompt: string) => {
-      asked.push(prompt);
-      return answer;
-    };
-    setNotebookHost(host(true, ask));
-    const decision = await checkpointGuard({ args: argsFor(dir) });
-    assert.equal(decision.action, action, `answer ${JSON.stringify(answer)}`);
-    assert.equal(asked.length, 1);
-    assert.match(asked[0]!, /最初から学習し直しますか.*\n.*Train from the beginning/);
-  }
+test("a terminal: asks the person, and takes Ctrl-C and the end of input for no", async () => {
+  const cases: [what: string, dir: string, key: string, action: string][] = [
+    ["no", copyOf(finished), "n\n", "stop"],
+    ["yes", copyOf(finished), "y\n", "start"],
+    ["yes to damaged ones", states.at(-1)![1](), "y\n", "start"],
+    ["the end of input", copyOf(finished), "\u0004", "stop"],
+    ["Ctrl-C", copyOf(finished), "\u0003", "stop"],
+  ];
+  await Promise.all(
+    cases.map(async ([what, dir, key, action]) => {
+      assert.match(await inTerminal(dir, key), new RegExp(`\\[y/N\\][\\s\\S]*decision: ${action}`), what);
+    }),
+  );
 });
 
-test("nobody there, told not to ask, or on Kaggle: never asks, keeps everything", async () => {
-  const noAsking = (prompt: string) => assert.fail(`asked: ${prompt}`);
-  setNotebookHost(host(false, noAsking));
-  assert.equal((await checkpointGuard({ args: argsFor(finished) })).action, "stop");
-  setNotebookHost(host(true, noAsking));
-  assert.equal((await checkpointGuard({ args: argsFor(finished), on_conflict: "stop" })).action, "stop");
-  for (const name of ["KAGGLE_KERNEL_RUN_TYPE", "CI"]) {
-    process.env[name] = "Batch";
-    assert.equal((await checkpointGuard({ args: argsFor(finished) })).action, "stop");
-    delete process.env[name];
-  }
-});
-
-test("a terminal: asks the person; a pipe: does not", () => {
+/** util-linux's script gives the child a terminal; the key is pressed when the question is there. */
+async function inTerminal(dir: string, key: string): Promise<string> {
   const script = fileURLToPath(new URL("./guard-in-terminal.js", import.meta.url));
-  const env = { ...process.env, KAISETSU_OUTPUT_DIR: copyOf(finished) };
-  const piped = spawnSync(process.execPath, [script], { env, input: "y\n", encoding: "utf8" });
-  assert.match(piped.stdout, /^decision: stop/m);
-  // util-linux's script gives the child a terminal.
-  const inTerminal = (input: string) =>
-    spawnSync("script", ["-qec", `"${process.execPath}" "${script}"`, "/dev/null"], { env, input, encoding: "utf8" });
-  assert.match(inTerminal("n\n").stdout, /\[y\/N\][\s\S]*decision: stop/);
-  assert.match(inTerminal("y\n").stdout, /\[y\/N\][\s\S]*decision: start/);
-});
+  const env = { ...process.env, KAISETSU_OUTPUT_DIR: dir };
+  const child = spawn("script", ["-qec", `"${process.execPath}" "${script}"`, "/dev/null"], { env });
+  let text = "";
+  let pressed = false;
+  child.stdout.setEncoding("utf8").on("data", (piece) => {
+    text += piece;
+    if (!pressed && text.includes("[y/N]")) pressed = child.stdin.write(key);
+  });
+  await once(child, "close");
+  return text;
+}
+
+function inEnvironment(name: string, value: string, ask: (prompt: string) => string): void {
+  process.env[name] = value;
+  setNotebookHost(host(true, ask));
+}
+
+function clearPlace(): void {
+  for (const name of ["KAGGLE_KERNEL_RUN_TYPE", "CI"]) delete process.env[name];
+  setNotebookHost(undefined);
+}
+
+function changed(source: string, change: (dir: string) => unknown): string {
+  const dir = copyOf(source);
+  change(dir);
+  return dir;
+}
+
+function unsaved(): string {
+  return changed(finished, (dir) => writeFileSync(join(dir, unsavedName), ""));
+}
+
+function eachCheckpoint(dir: string, change: (checkpoint: string) => void): void {
+  for (const name of checkpointNames(dir)) change(join(dir, name));
+}
+
+/** What only our checkpoints hold is gone. */
+function asPython(dir: string): void {
+  for (const name of ["manifest.json", "optimizer.safetensors", "scheduler.json", "bookkeeping.json"])
+    eachCheckpoint(dir, (one) => rmSync(join(one, name)));
+}
+
+function rename(dir: string, from: string, to: string): void {
+  renameSync(join(dir, from), join(dir, to));
+}
 
 function host(asks: boolean, ask: (prompt: string) => string): NotebookHost {
   return { display() {}, clearOutput() {}, canAsk: () => asks, ask };

@@ -34,12 +34,22 @@ test("it asks for our kernel, keeps no outputs, and its first code cell holds th
   }
 });
 
-test("it runs to the end, leaves what it promises, and a second run protects the result", () => {
+test("killed before it saves the model, it saves it in the next run, without training again; a third run protects it", () => {
   const rows = readFileSync(join(root, "notebooks/data/socratic-dialogues.jsonl"), "utf8").split("\n").slice(0, 12);
   writeFileSync(join(scratch, "dialogues.jsonl"), rows.join("\n"));
+  const model = join(scratch, "model");
+  const adapter = join(model, "adapter_model.safetensors");
+  const killed = run({ NODE_OPTIONS: `--import ${new URL("./die-after-training.js", import.meta.url)}` });
+  assert.notEqual(killed.status, 0);
+  assert.ok(existsSync(join(model, "trainer_state.json")) && !existsSync(adapter), killed.stderr);
+  const checkpoint = join(model, "checkpoint-2");
+  const made = statSync(checkpoint).ctimeMs;
+
   const first = run();
   assert.equal(first.status, 0, first.stderr);
-  const model = join(scratch, "model");
+  assert.match(textOf("train"), /モデルがまだ保存されていません。.*checkpoint-2/);
+  assert.equal(statSync(checkpoint).ctimeMs, made, "it was trained again");
+  assert.ok(readFileSync(adapter).equals(readFileSync(join(checkpoint, "adapter_model.safetensors"))));
   for (const name of ["adapter_model.safetensors", "training_config.json", "tokenizer.json", "config.json"]) {
     assert.ok(existsSync(join(model, name)), name);
   }
@@ -50,7 +60,6 @@ test("it runs to the end, leaves what it promises, and a second run protects the
   }
   assert.notEqual(results.after.eval_loss, results.before.eval_loss);
 
-  const adapter = join(model, "adapter_model.safetensors");
   const [bytes, written] = [readFileSync(adapter), statSync(adapter).mtimeMs];
   const second = run();
   assert.equal(second.status, 0, second.stderr);
@@ -58,7 +67,7 @@ test("it runs to the end, leaves what it promises, and a second run protects the
   assert.ok(readFileSync(adapter).equals(bytes) && statSync(adapter).mtimeMs === written, "the adapter is untouched");
 });
 
-function run() {
+function run(env: Record<string, string> = {}) {
   const parameters = {
     data_file: join(scratch, "dialogues.jsonl"),
     output_dir: join(scratch, "model"),
@@ -75,7 +84,7 @@ function run() {
       join(scratch, "executed.ipynb"),
       ...Object.entries(parameters).flatMap(([name, value]) => ["-p", `${name}=${value}`]),
     ],
-    { cwd: root, encoding: "utf8" },
+    { cwd: root, encoding: "utf8", env: { ...process.env, ...env } },
   );
 }
 

@@ -232,7 +232,9 @@ function assertEqualRun(ended: Ended, expected: Report): void {
 }
 
 function assertClean(dir: string): void {
-  const orphans = readdirSync(dir).filter((name) => !/^checkpoint-\d+$|^kept-|^trainer_state\.json$/.test(name));
+  const orphans = readdirSync(dir).filter(
+    (name) => !/^checkpoint-\d+$|^kept-|^trainer_state\.json$|^\.kaisetsu-model-unsaved$/.test(name),
+  );
   assert.deepEqual(orphans, [], "left behind");
 }
 
