@@ -8,6 +8,7 @@ import { Comms } from "./cells/comms.js";
 import { currentCell, inCell } from "./cells/context.js";
 import { clearOutput, DISPLAY, display, sendDisplay, template } from "./cells/display.js";
 import { describeError, installStackTraces, ProcessExit } from "./cells/errors.js";
+import { hidePromiseMembers } from "./cells/inspection.js";
 import { onInterrupt } from "./cells/interrupt-requests.js";
 import { createModules } from "./cells/modules.js";
 import { captureOutput } from "./cells/output.js";
@@ -143,6 +144,7 @@ function createRunner(options: KernelOptions, comms: Comms): Runner {
 /** Whatever goes wrong outside a cell's own run is told to the notebook and must not end the kernel. */
 function guardProcess(runner: Runner): void {
   installStackTraces();
+  hidePromiseMembers();
   captureOutput();
   asking.installStdin();
   const report = (error: unknown) => {

@@ -75,13 +75,16 @@ function isOwn(fileName: string): boolean {
 export function installStackTraces(): void {
   Error.prepareStackTrace = (error, sites) => {
     const frames: string[] = [];
+    let inUserCode = false;
     for (const site of sites) {
       const fileName = site.getFileName() ?? "";
       if (isOwn(fileName)) {
-        // What the kernel does for a cell (import, display) is hidden; below the cell nothing else is of interest.
-        if (frames.length > 0) break;
+        // Below the cell nothing else is of interest; what the kernel does for a cell (import, display) is hidden.
+        if (inUserCode) break;
+        frames.length = 0;
         continue;
       }
+      inUserCode ||= fileName !== "" && !fileName.startsWith("node:");
       frames.push(`\n    at ${frameText(site, fileName)}`);
     }
     while (frames.length > 0 && /\(?node:(internal|vm)/.test(frames.at(-1)!)) frames.pop();
@@ -115,16 +118,29 @@ function frameText(site: NodeJS.CallSite, fileName: string): string {
 
 const red = (text: string) => `\u001b[31m${text}\u001b[39m`;
 
-/** What Jupyter calls an error: name, message, and a traceback that shows the failing line of the cell. */
+/**
+ * What Jupyter calls an error: name, message, and a traceback that shows the failing line of the cell. Never throws,
+ * whatever was thrown: a proxy or a getter may refuse to be looked at.
+ */
 export function describeError(thrown: unknown): CellError {
-  if (!isError(thrown)) {
-    const text = typeof thrown === "string" ? thrown : inspect(thrown);
-    return { ename: "Uncaught", evalue: text, traceback: [red(`Uncaught ${text}`)] };
+  try {
+    return isError(thrown) ? described(thrown) : uncaught(typeof thrown === "string" ? thrown : inspect(thrown));
+  } catch {
+    return uncaught(`${typeof thrown} that cannot be shown`);
   }
-  const ename = String(thrown.name || thrown.constructor?.name || "Error");
+}
+
+function uncaught(text: string): CellError {
+  return { ename: "Uncaught", evalue: text, traceback: [red(`Uncaught ${text}`)] };
+}
+
+function described(thrown: Error): CellError {
+  const own = String(thrown.name || "Error");
+  // A subclass that gave its errors no name.
+  const ename = own === "Error" ? String(thrown.constructor?.name || own) : own;
   const evalue = String(thrown.message ?? "");
-  // An error without frames is shown in brackets.
-  const text = inspect(thrown).replace(/^\[([\s\S]*)\]$/, "$1");
+  // An error without frames is shown in brackets, before its members if it has any.
+  const text = inspect(thrown).replace(/^\[([\s\S]*?)\]( \{\n[\s\S]*)?$/, "$1$2");
   const [first, ...rest] = text.split("\n");
   const excerpt = excerptFor(text);
   return { ename, evalue, traceback: [red(first!), ...rest, ...excerpt] };
@@ -137,7 +153,7 @@ function isError(value: unknown): value is Error {
 /** The lines around the topmost position that is in a cell or in a module of the user's. */
 function excerptFor(text: string): string[] {
   const plain = stripVTControlCharacters(text);
-  for (const [, label, line, column] of plain.matchAll(/at (?:.*\()?(\S.*?):(\d+):(\d+)\)?$/gm)) {
+  for (const [, label, line, column] of plain.matchAll(/at (?:.*\()?(\S.*?):(\d+):(\d+)\)?(?: \{)?$/gm)) {
     const unit = [...units.values()].reverse().find((candidate) => candidate.label === label);
     if (unit) return excerpt(`${unit.label}:${line}`, unit.source.split("\n"), Number(line), Number(column));
   }

@@ -2,7 +2,7 @@ import ts = require("typescript");
 
 import { type Declaration, Declarations, splitDeclarations } from "./declarations.js";
 import { type CellDiagnostic, describe } from "./diagnostics.js";
-import { declaredIn, mentionedIn, namesOf } from "./names.js";
+import { type CellNames, declaredIn, mentionedIn, namesOf } from "./names.js";
 import { isSimple } from "./node-types.js";
 import { type CellService, createCellService } from "./service.js";
 import { CELL, cellTransform, SCOPE } from "./transform.js";
@@ -40,7 +40,7 @@ export class CellCompiler {
     if (!this.service.hasAllTypes && (names.imports.length > 0 || !this.isSimple(mentioned, declaredIn(parsed)))) {
       this.service.useAllTypes();
     }
-    const prefix = this.declarations.render(earlier, names.all);
+    const { text: prefix, meanings } = this.declarations.render(earlier, names.all);
     const exported = [...names.all].filter((name) => !names.exported.has(name));
     const text = `${prefix}${code}\nexport { ${exported.join(", ")} };\n`;
     const { service, cellFile } = this.service;
@@ -75,7 +75,12 @@ export class CellCompiler {
     );
     const values = new Set([...names.values.keys(), ...transform.imported.keys()]);
     this.pending.set(id, {
-      declared: splitDeclarations(output.dts, this.declarations, values),
+      declared: splitDeclarations(
+        output.dts + nestedVariables(checker, file, names),
+        { all: names.all, values },
+        meanings,
+        this.declarations,
+      ),
       modules: names.imports.map(({ moduleSpecifier }) => (moduleSpecifier as ts.StringLiteral).text),
     });
     return {
@@ -108,6 +113,20 @@ export class CellCompiler {
     this.declarations.add(declared.filter(({ name, hasValue }) => live === "all" || !hasValue || alive.has(name)));
     this.service.setModules(this.declarations.modulesText());
   }
+}
+
+/** Declarations of `var`s in blocks, which belong to the whole cell: a `.d.ts` leaves them out. */
+function nestedVariables(checker: ts.TypeChecker, file: ts.SourceFile, { nested }: CellNames): string {
+  const module = nested.size > 0 ? checker.getSymbolAtLocation(file) : undefined;
+  if (!module) return "";
+  const found = checker.getExportsOfModule(module).filter(({ name }) => nested.has(name));
+  const typeOf = (symbol: ts.Symbol) => checker.getTypeOfSymbol(checker.getAliasedSymbol(symbol));
+  return found
+    .map((symbol) => {
+      const type = checker.typeToString(typeOf(symbol), file, ts.TypeFormatFlags.NoTruncation);
+      return `declare var ${symbol.name}: ${type};\n`;
+    })
+    .join("");
 }
 
 /** One line in front, so that line numbers need one correction only. */

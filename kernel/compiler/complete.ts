@@ -16,7 +16,7 @@ export function prepare(compiler: CellCompiler, code: string, extra: Iterable<st
   const parsed = ts.createSourceFile("cell.ts", code, ts.ScriptTarget.Latest, true);
   const names = namesOf(parsed);
   const wanted = [...new Set([...mentionedIn(parsed), ...extra])].filter((name) => !names.all.has(name));
-  const prefix = compiler.declarations.render(wanted, names.all);
+  const { text: prefix } = compiler.declarations.render(wanted, names.all);
   compiler.service.useAllTypes();
   compiler.service.setText(`${prefix}${code}\nexport {};\n`);
   return prefix.length;

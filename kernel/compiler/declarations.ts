@@ -60,8 +60,9 @@ export class Declarations {
   /**
    * The text that declares `names` and all that their types mention. A type that was declared anew since, or that the
    * cell declares itself (`taken`), keeps its meaning where it was used before: it appears under a name of its own.
+   * `meanings` says what each name in the text stands for.
    */
-  render(names: Iterable<string>, taken: ReadonlySet<string>): string {
+  render(names: Iterable<string>, taken: ReadonlySet<string>): { text: string; meanings: Map<string, Declaration> } {
     const wanted = new Set<Declaration>();
     const visit = (declaration: Declaration): void => {
       if (wanted.has(declaration)) return;
@@ -86,7 +87,10 @@ export class Declarations {
       .map(({ pieces, slots }) => pieces.map((piece, i) => piece + label(slots[i])).join(""))
       .join("");
     const modules = new Set(text.match(/\$m\d+d?\b/g));
-    return `import { ${[...modules].join(", ")} } from "./${MODULES}";\n${text}`;
+    return {
+      text: `import { ${[...modules].join(", ")} } from "./${MODULES}";\n${text}`,
+      meanings: new Map([...labels].map(([declaration, name]) => [name, declaration])),
+    };
   }
 
   /** Takes over what a cell declared. */
@@ -106,14 +110,23 @@ export class Declarations {
   }
 }
 
-/** Splits the `.d.ts` text of a cell into one `Declaration` a name. `earlier` are those the cell could see. */
-export function splitDeclarations(text: string, earlier: Declarations, values: ReadonlySet<string>): Declaration[] {
+/**
+ * Splits the `.d.ts` text of a cell into one `Declaration` a name. The text also repeats what the cell's own types
+ * mention of `meanings`, the names that `render` gave it: those stay what they are.
+ */
+export function splitDeclarations(
+  text: string,
+  names: { all: ReadonlySet<string>; values: ReadonlySet<string> },
+  meanings: ReadonlyMap<string, Declaration>,
+  earlier: Declarations,
+): Declaration[] {
   const file = ts.createSourceFile("cell.d.ts", text, ts.ScriptTarget.Latest, true);
   const own = new Map<string, { declaration: Declaration; parts: Part[] }>();
   for (const part of file.statements.flatMap((statement) => partsOf(statement, file))) {
+    if (!names.all.has(part.name)) continue;
     let entry = own.get(part.name);
     if (!entry) {
-      const declaration = { name: part.name, pieces: [], slots: [], hasValue: values.has(part.name) };
+      const declaration = { name: part.name, pieces: [], slots: [], hasValue: names.values.has(part.name) };
       entry = { declaration, parts: [] };
       own.set(part.name, entry);
     }
@@ -126,7 +139,7 @@ export function splitDeclarations(text: string, earlier: Declarations, values: R
       piece += part.before;
       for (const node of part.nodes.flatMap(mentions).sort((a, b) => a.pos - b.pos)) {
         const target = ts.isIdentifier(node)
-          ? (moduleOf(node, earlier) ?? own.get(node.text)?.declaration ?? earlier.get(node.text))
+          ? (moduleOf(node, earlier) ?? own.get(node.text)?.declaration ?? meanings.get(node.text))
           : { module: ((node.argument as ts.LiteralTypeNode).literal as ts.StringLiteral).text };
         if (!target) continue;
         const [start, end] = ts.isIdentifier(node) ? [node.getStart(file), node.end] : importCall(node, file);

@@ -8,11 +8,13 @@ export interface CellNames {
   exported: Set<string>;
   /** Values that exist at run time, and whether they can be assigned. Imports are not among them. */
   values: Map<string, { mutable: boolean }>;
+  /** Those of the values that are declared with `var` in a block. */
+  nested: Set<string>;
   imports: ts.ImportDeclaration[];
 }
 
 export function namesOf(file: ts.SourceFile): CellNames {
-  const names: CellNames = { all: new Set(), exported: new Set(), values: new Map(), imports: [] };
+  const names: CellNames = { all: new Set(), exported: new Set(), values: new Map(), nested: new Set(), imports: [] };
   for (const statement of file.statements) collect(statement, names);
   return names;
 }
@@ -81,7 +83,10 @@ function collect(statement: ts.Statement, names: CellNames): void {
     names.imports.push(statement);
     for (const name of importedNames(statement)) names.all.add(name.text);
   } else {
-    for (const name of hoistedVars(statement)) add(name, { mutable: true });
+    for (const name of hoistedVars(statement)) {
+      if (!names.values.has(name.text)) names.nested.add(name.text);
+      add(name, { mutable: true });
+    }
   }
 }
 

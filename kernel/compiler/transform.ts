@@ -144,7 +144,10 @@ export function cellTransform(
         const result = factory.createObjectLiteralExpression([factory.createPropertyAssignment("value", value)]);
         return [ts.setTextRange(factory.createReturnStatement(result), node)];
       }
-      return [withoutExport(ts.visitNode(node, visit) as ts.Statement, factory)];
+      // `export default class {}`: without the two words it would be a declaration that lacks its name.
+      const isNameless = (ts.isClassDeclaration(node) || ts.isFunctionDeclaration(node)) && !node.name;
+      const bare = withoutExport(ts.visitNode(node, visit) as ts.Statement, factory);
+      return isNameless ? [] : [bare];
     };
 
     return (file) => {

@@ -86,6 +86,47 @@ describe("cells", () => {
     assert.equal((await kernel.run("const old: number = box.get().x; const p: Point = { y: 'a' }; old")).result, "3");
   });
 
+  it("keeps a value whose name another cell uses in a type only", async () => {
+    await kernel.run("const model = { a: 1 }; interface Shape { x: number } const shape: Shape = { x: 2 }");
+    await kernel.run(
+      "interface Shape { y: string }\nfunction use(m: typeof model, s: typeof shape) { return m.a + s.x }",
+    );
+    assert.equal((await kernel.run("({ model, used: use(model, shape) })")).result, "{ model: { a: 1 }, used: 3 }");
+    assert.equal((await kernel.run("const other: Shape = { y: 'new' }; other.y")).result, "'new'");
+    await kernel.run("enum Level { Low, High } class Node1 { next?: Node1 }");
+    await kernel.run(
+      "function pick(l: typeof Level, n: typeof Node1, k: keyof typeof Level) { return new n() && l[k] }",
+    );
+    assert.equal((await kernel.run("pick(Level, Node1, 'High')")).result, "1");
+  });
+
+  it("lets later cells see a `var` that was declared in a block", async () => {
+    await kernel.run(
+      "if (true) { var inBlock = 'a' } for (var round = 0; round < 2; round++) { var { deep } = { deep: 5 } }",
+    );
+    assert.equal((await kernel.run("round++; [inBlock.length, round, deep]")).result, "[ 1, 3, 5 ]");
+  });
+
+  it("takes every form of export", async () => {
+    const ran = await kernel.run(
+      "export const exported = 1; export default class { m() {} }\nexport { exported as renamed }; exported",
+    );
+    assert.equal(ran.result, "1");
+    assert.equal((await kernel.run("export default function () {}")).reply.status, "ok");
+    assert.equal((await kernel.run("exported")).result, "1");
+  });
+
+  it("shows promises as Node does", async () => {
+    const ran = await kernel.run("[Promise.resolve(3), new Promise<void>(() => {})]");
+    assert.equal(ran.result, "[ Promise { 3 }, Promise { <pending> } ]");
+  });
+
+  it("ends a cell that throws what cannot be looked at", async () => {
+    const ran = await kernel.run("throw new Proxy(new Error('x'), { get() { throw new Error('trap') } })");
+    assert.equal(ran.reply.ename, "Uncaught");
+    assert.equal((await kernel.run("class Own extends Error {}; throw new Own('m')")).reply.ename, "Own");
+  });
+
   it("blocks a cell with a type error, naming its place, unless told not to", async () => {
     const bad = await kernel.run("const fine = 1\nconst bad: number = 'a'");
     assert.equal(bad.reply.status, "error");
@@ -120,6 +161,9 @@ describe("cells", () => {
       ),
     );
     assert.doesNotMatch(text, /kaisetsu|node:internal|runner|__cell/);
+    const inner = await kernel.run("require('./missing')");
+    assert.match(plain(inner.reply.traceback), /^Error: Cannot find module[\s\S]*\n {4}at cell \d+:1:1 \{/);
+    assert.doesNotMatch(plain(inner.reply.traceback), /node:internal/);
     const [message] = ran.messages.filter(({ header }) => header.msg_type === "error");
     assert.deepEqual(message?.content, { ename: "RangeError", evalue: "too deep", traceback: ran.reply.traceback });
   });
