@@ -70,11 +70,11 @@ function specFolder({ sysPrefix, prefix, name = KERNEL_NAME }: InstallPlace): st
     }
     return join(active, "share", "jupyter", "kernels", name);
   }
-  return join(userDataFolder(), "kernels", name);
+  return join(jupyterDataFolder(), "kernels", name);
 }
 
 /** The same places as jupyter_core's `jupyter_data_dir`. */
-function userDataFolder(): string {
+export function jupyterDataFolder(): string {
   const { JUPYTER_DATA_DIR, APPDATA, XDG_DATA_HOME } = process.env;
   if (JUPYTER_DATA_DIR) return JUPYTER_DATA_DIR;
   if (process.platform === "darwin") return join(homedir(), "Library", "Jupyter");

@@ -26,6 +26,7 @@ export class ProtocolKernel {
   private readonly session = randomUUID();
   private readonly shellQueue: Message[] = [];
   private working = false;
+  private lastRequest = performance.now();
   /** Who is to be named as parent of what a cell causes. */
   private readonly parents = new Map<number, Header>();
   private nextId = 1;
@@ -155,7 +156,13 @@ export class ProtocolKernel {
     this.working = false;
   }
 
+  /** Milliseconds since a client last asked for something; 0 while a cell runs. */
+  idleSince(): number {
+    return this.execution.runningId === undefined ? performance.now() - this.lastRequest : 0;
+  }
+
   private async serve(channel: Channel, request: Message): Promise<void> {
+    this.lastRequest = performance.now();
     this.publish("status", { execution_state: "busy" }, request.header);
     try {
       await this.handle(channel, request);

@@ -33,6 +33,7 @@ port.on("message", (message: FromCells) => {
 });
 
 endWithParent();
+endWhenIdle(Number(process.env.KAISETSU_IDLE_EXIT));
 onInterruptSignal(() => void kernel.interrupt());
 await sockets.bind();
 kernel.start();
@@ -44,4 +45,12 @@ function endWithParent(): void {
   setInterval(() => {
     if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
   }, 2000).unref();
+}
+
+/** A kernel that was left to itself; `seconds` is not a number for any other. */
+function endWhenIdle(seconds: number): void {
+  if (!(seconds > 0)) return;
+  setInterval(() => {
+    if (kernel.idleSince() > seconds * 1000) process.kill(process.pid, "SIGKILL");
+  }, 1000).unref();
 }

@@ -1,5 +1,5 @@
 import type { ExecuteOptions, ExecuteReply } from "../../kernel/client.js";
-import { type LaunchOptions, launchKernel, type RunningKernel } from "../../kernel/launch.js";
+import { type LaunchedKernel, type LaunchOptions, launchKernel, type RunningKernel } from "../../kernel/launch.js";
 import type { Message } from "../../kernel/wire.js";
 
 /** What one cell led to. */
@@ -15,7 +15,7 @@ export interface Ran {
   types: string[];
 }
 
-export interface TestKernel extends RunningKernel {
+export interface TestKernel extends LaunchedKernel {
   run(code: string, options?: ExecuteOptions): Promise<Ran>;
 }
 

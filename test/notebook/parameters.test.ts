@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Notebook } from "../../src/notebook/nbformat.js";
-import { injectParameters, ParameterError, parseAssignment } from "../../src/notebook/run/parameters.js";
+import { AssignedText, injectParameters, ParameterError, parseAssignment } from "../../src/notebook/run/parameters.js";
 
 function notebook(parameters: string | undefined): Notebook {
   const cell = (source: string, tags: string[]) => ({
@@ -67,8 +67,8 @@ test("an unknown name is a warning, and an earlier injected cell is replaced", a
 
 test("without a tagged cell the values go to the top, with a warning", async () => {
   const target = notebook(undefined);
-  assert.match((await injectParameters(target, { a: "1" })).join(), /no cell tagged/);
-  assert.match(target.cells[0]!.source, /let a = 1;/);
+  assert.match((await injectParameters(target, { a: new AssignedText("1"), b: "1" })).join(), /no cell tagged/);
+  assert.match(target.cells[0]!.source, /let a = 1;\nlet b = "1";/);
 });
 
 test("without parameters the notebook stays as it is", async () => {
@@ -81,5 +81,5 @@ test("without parameters the notebook stays as it is", async () => {
 test("an assignment needs a variable's name", () => {
   for (const wrong of ["x", "=1", "a-b=1", "1a=2", "a;b=1"])
     assert.throws(() => parseAssignment(wrong), ParameterError);
-  assert.deepEqual(parseAssignment("変数=1"), ["変数", "1"]);
+  assert.deepEqual(parseAssignment("変数=1"), ["変数", new AssignedText("1")]);
 });

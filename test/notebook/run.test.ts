@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { formatNotebook, readNotebook } from "../../src/notebook/document.js";
-import type { CodeCell, Output } from "../../src/notebook/nbformat.js";
+import { type CodeCell, isCode, type Output } from "../../src/notebook/nbformat.js";
 
 /** The real command, with the real kernel, in processes of their own. */
 const cli = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
@@ -23,18 +23,37 @@ interface Run {
   path: string;
 }
 
+type Cells = (string | [source: string, ...tags: string[]])[];
+
 async function run(
-  cells: (string | [source: string, ...tags: string[]])[],
+  cells: Cells,
   args: string[] = [],
   {
     env = {},
     during,
+    path = join(folder, `n${made++}.ipynb`),
   }: {
     env?: NodeJS.ProcessEnv;
     during?: (kill: (signal: NodeJS.Signals) => void, stderr: string, path: string) => void;
+    path?: string;
   } = {},
 ): Promise<Run> {
-  const path = join(folder, `n${made++}.ipynb`);
+  if (cells.length > 0) writeCells(path, cells);
+  const child = spawn(process.execPath, [cli, "run", path, ...args], { cwd: folder, env: { ...process.env, ...env } });
+  let stderr = "";
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+    during?.((signal) => child.kill(signal), stderr, path);
+  });
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { code, stderr, stdout, path, cells: readNotebook(path).cells.filter(isCode) };
+}
+
+function writeCells(path: string, cells: Cells): void {
   writeFileSync(
     path,
     formatNotebook({
@@ -53,18 +72,6 @@ async function run(
       }),
     }),
   );
-  const child = spawn(process.execPath, [cli, "run", path, ...args], { cwd: folder, env: { ...process.env, ...env } });
-  let stderr = "";
-  let stdout = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-    during?.((signal) => child.kill(signal), stderr, path);
-  });
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  return { code, stderr, stdout, path, cells: readNotebook(path).cells as CodeCell[] };
 }
 
 const textOf = (output: Output | undefined) =>
@@ -173,6 +180,91 @@ test("Ctrl-C interrupts the cell, saves what exists and leaves no kernel behind"
   assert.throws(() => process.kill(pid, 0), /ESRCH/);
 });
 
+test("a failed run says so in the notebook, and --resume goes on from there in the kernel that was kept", async () => {
+  const allowed = join(folder, "allowed");
+  const html = join(folder, "live.html");
+  const parameters = join(folder, "parameters.yaml");
+  writeFileSync(parameters, "# YAML\nword: '007'\nlist: [1, 2]\n");
+  const first = await run(
+    [
+      ["const word = 'x', list = [0]", "parameters"],
+      "let runs = 0; console.log(++runs, word, list.length)",
+      ["console.log('once', process.hrtime.bigint())", "run-once"],
+      `if (!require('fs').existsSync(${JSON.stringify(allowed)})) throw new RangeError('not \`yet\`'); runs++`,
+      "console.log('last', runs)",
+    ],
+    ["-f", parameters, "--html", html, "--keep-kernel"],
+    { env: { JUPYTER_RUNTIME_DIR: join(folder, "runtime") } },
+  );
+  assert.equal(first.code, 1, first.stderr);
+  const [notice, , , , , anchor] = readNotebook(first.path).cells;
+  assert.match(notice!.source, /\(#kaisetsu-failed-cell\)[\s\S]*RangeError: not `yet`/);
+  assert.match(anchor!.source, /<a id="kaisetsu-failed-cell">/);
+  assert.equal((first.cells[4]!.outputs[0] as { ename: string }).ename, "RangeError");
+  assert.match(readFileSync(html, "utf8"), /この実行は途中で止まりました/);
+
+  writeFileSync(allowed, "");
+  const second = await run([], ["--resume", "--html", html], { path: first.path });
+  assert.equal(second.code, 0, second.stderr);
+  assert.match(second.stderr, /code cell 5 in the kernel that was kept/);
+  const once = textOf(first.cells[3]!.outputs[0]);
+  assert.deepEqual(
+    second.cells.map((cell) => cell.outputs.map(textOf)),
+    [[], [], ["1 007 2\n"], [once], ["1"], ["last 2\n"]],
+  );
+  assert.doesNotMatch(readFileSync(html, "utf8"), /途中で止まりました|http-equiv="refresh"/);
+  const third = await run([], ["--resume"], { path: first.path });
+  assert.match(third.stderr, /nothing to resume/);
+
+  // A changed cell, and no kernel to go on in: what stands before it runs again for its variables.
+  const notebook = readNotebook(first.path);
+  notebook.cells[4]!.source = "runs += 100";
+  writeFileSync(first.path, formatNotebook(notebook));
+  const last = await run([], ["--resume", "-q"], { path: first.path });
+  assert.equal(last.code, 0, last.stderr);
+  assert.deepEqual(
+    last.cells.slice(3).map((cell) => textOf(cell.outputs[0])),
+    [once, "101", "last 101\n"],
+  );
+});
+
+test("Ctrl-C lets a training finish its step and save; a second one stops at once, with what there is", async () => {
+  const training = `
+    let stop = false;
+    (globalThis as any)[Symbol.for("kaisetsu.host")].onInterrupt(() => { stop = true; });
+    console.log("training", process.pid);
+    while (!stop) await new Promise((done) => setTimeout(done, 20));
+    console.log("asked");
+    await new Promise((done) => setTimeout(done, DELAY));
+    console.log("saved");`;
+  let sent = false;
+  const once = await run([training.replace("DELAY", "1500"), "'never'"], [], {
+    during(kill, text) {
+      if (sent || !/│ training/.test(text)) return;
+      sent = true;
+      kill("SIGTERM");
+    },
+  });
+  assert.equal(once.code, 143, once.stderr);
+  assert.match(textOf(once.cells[0]!.outputs[0]), /asked\nsaved\n/);
+  assert.deepEqual(once.cells[1]!.outputs, []);
+  assert.match(once.stderr, /it has 60 s to finish its step and save/);
+
+  let signals = 0;
+  const twice = await run([training.replace("DELAY", "60_000")], [], {
+    during(kill, text) {
+      if ((signals === 0 && /│ training/.test(text)) || (signals === 1 && /│ asked/.test(text))) {
+        signals++;
+        kill("SIGINT");
+      }
+    },
+  });
+  assert.equal(twice.code, 130, twice.stderr);
+  const output = twice.cells.map((cell) => cell.outputs?.map(textOf).join("")).join("");
+  assert.match(output, /asked\n/);
+  await ended(Number(/training (\d+)/.exec(output)![1]));
+});
+
 test("a kernel that dies, and one that runs out of memory, have exit codes of their own", async () => {
   const dead = await run([
     "console.log('alive')",
@@ -197,3 +289,17 @@ test("wrong use is told before any kernel starts", async () => {
   const unknown = await run([["const n = 1", "parameters"]], ["-p", "m"]);
   assert.equal(unknown.code, 2);
 });
+
+/** A process whose parent is gone may stay as a zombie where nobody collects it. */
+async function ended(pid: number): Promise<void> {
+  const isAlive = () => {
+    try {
+      process.kill(pid, 0);
+      return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    } catch {
+      return false;
+    }
+  };
+  for (let i = 0; i < 100 && isAlive(); i++) await new Promise((done) => setTimeout(done, 20));
+  assert.equal(isAlive(), false, `process ${pid} lives on`);
+}

@@ -1,4 +1,5 @@
 /** Papermill's parameters for TypeScript: a cell with the given values goes in after the cell tagged `parameters`. */
+import { readFileSync } from "node:fs";
 import type ts from "typescript";
 import { type CodeCell, ensureTags, isCode, type Notebook, tagsOf } from "../nbformat.js";
 
@@ -6,27 +7,62 @@ export class ParameterError extends Error {
   override name = "ParameterError";
 }
 
-/** A value as it came from the command line, or any JSON value from a program. */
+/** A value from the command line: what it means depends on what the notebook declares. */
+export class AssignedText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  toJSON(): string {
+    return this.text;
+  }
+}
+
+/** An `AssignedText`, or any JSON value from a file or a program. */
 export type Parameters = Record<string, unknown>;
 
 /**
- * Splits `NAME=VALUE`. The value stays text: what it means depends on what the notebook declares.
+ * Splits `NAME=VALUE`.
  * @throws ParameterError when there is no name or it is no identifier
  */
-export function parseAssignment(assignment: string): [name: string, value: string] {
+export function parseAssignment(assignment: string): [name: string, value: AssignedText] {
   const at = assignment.indexOf("=");
   if (at <= 0) throw new ParameterError(`-p wants NAME=VALUE, not "${assignment}"`);
-  const name = assignment.slice(0, at).trim();
-  if (!/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name))
-    throw new ParameterError(`"${name}" is not a variable name`);
-  return [name, assignment.slice(at + 1)];
+  return [checkedName(assignment.slice(0, at).trim()), new AssignedText(assignment.slice(at + 1))];
+}
+
+/**
+ * Reads a file of parameters, YAML or JSON: a mapping from names to values.
+ * @throws ParameterError when it cannot be read or holds something else
+ */
+export async function readParameters(path: string): Promise<Parameters> {
+  const { parse } = await import("yaml");
+  let values: unknown;
+  try {
+    values = parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new ParameterError(`cannot read the parameters in ${path}: ${(error as Error).message}`);
+  }
+  if (values === null) return {};
+  if (typeof values !== "object" || Array.isArray(values)) {
+    throw new ParameterError(`${path} must hold lines of the form "name: value"`);
+  }
+  for (const name of Object.keys(values as object)) checkedName(name, ` in ${path}`);
+  return values as Parameters;
+}
+
+function checkedName(name: string, where = ""): string {
+  if (/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)) return name;
+  throw new ParameterError(`"${name}"${where} is not a variable name`);
 }
 
 /**
  * Puts the parameters into the notebook and returns warnings for those that it does not declare. An earlier injected
  * cell is replaced; without a cell tagged `parameters` the new one goes to the top.
  *
- * A text value is read as JSON if it can be, else kept as text; where the notebook declares a string it stays a string
+ * Text from the command line is read as JSON if it can be, else kept as text; where the notebook declares a string it stays a string
  * (`data_file=123` names a file), and where it declares a number, boolean or array anything else is refused.
  *
  * @throws ParameterError when a value does not fit its declaration
@@ -34,12 +70,11 @@ export function parseAssignment(assignment: string): [name: string, value: strin
 export async function injectParameters(notebook: Notebook, parameters: Parameters): Promise<string[]> {
   const names = Object.keys(parameters);
   if (names.length === 0) return [];
-  const isTagged = (tag: string) => (cell: Notebook["cells"][number]) => isCode(cell) && tagsOf(cell).includes(tag);
-  notebook.cells = notebook.cells.filter((cell) => !isTagged("injected-parameters")(cell));
-  const at = notebook.cells.findIndex(isTagged("parameters"));
+  const at = notebook.cells.filter((cell) => !isInjected(cell)).findIndex(isTagged("parameters"));
 
   const warnings: string[] = [];
-  const declared = at < 0 ? new Map<string, Declaration>() : await declarations(notebook.cells[at]!.source);
+  const declared =
+    at < 0 ? new Map<string, Declaration>() : await declarations(notebook.cells.find(isTagged("parameters"))!.source);
   if (at < 0) warnings.push('the notebook has no cell tagged "parameters"; the values go to its top');
   else {
     for (const name of names.filter((name) => !declared.has(name))) {
@@ -59,9 +94,26 @@ export async function injectParameters(notebook: Notebook, parameters: Parameter
     source: `// parameters of this run\n${lines.join("\n")}`,
   };
   ensureTags(cell, ["injected-parameters"]);
-  notebook.cells.splice(at + 1, 0, cell);
+  insert(notebook, cell);
   return warnings;
 }
+
+/** Gives the notebook the parameters of an earlier run of it, if that had any. */
+export function carryParameters(notebook: Notebook, earlier: Notebook): void {
+  const cell = earlier.cells.find(isInjected);
+  if (cell) insert(notebook, cell);
+}
+
+function insert(notebook: Notebook, cell: Notebook["cells"][number]): void {
+  notebook.cells = notebook.cells.filter((other) => !isInjected(other));
+  notebook.cells.splice(notebook.cells.findIndex(isTagged("parameters")) + 1, 0, cell);
+}
+
+function isTagged(tag: string): (cell: Notebook["cells"][number]) => boolean {
+  return (cell) => isCode(cell) && tagsOf(cell).includes(tag);
+}
+
+const isInjected = isTagged("injected-parameters");
 
 interface Declaration {
   /** What the declaration says or its initial value shows; undefined when neither tells. */
@@ -72,9 +124,10 @@ interface Declaration {
 function typedValue(name: string, given: unknown, declaration: Declaration | undefined): unknown {
   const type = declaration?.type;
   let value = given;
-  if (typeof given === "string") {
-    const parsed = asJson(given);
-    value = type === "string" && typeof parsed !== "string" && parsed !== null ? given : parsed;
+  if (given instanceof AssignedText) {
+    const { text } = given;
+    const parsed = asJson(text);
+    value = type === "string" && typeof parsed !== "string" && parsed !== null ? text : parsed;
   }
   if (type === undefined || value === null || kindOf(value) === type) return value;
   throw new ParameterError(`parameter "${name}" is a ${type} in the notebook; ${JSON.stringify(given)} is not one`);

@@ -30,13 +30,22 @@ interface Reply {
 export interface RunOptions {
   /** Seconds a cell may take before it is interrupted. No limit by default. */
   timeout?: number;
-  /** Seconds that an interrupted cell has to end before the kernel is given up. Default 10. */
+  /**
+   * Seconds that an interrupted cell has to end in good order, such as a training that finishes its step and saves.
+   * Default 60. After that it is cut off; if it does not react to that either, the kernel is given up.
+   */
   grace?: number;
+  /** Index of the first cell to run. Default 0. */
+  from?: number;
+  /** Cells for which it says true are not run, and keep their outputs. */
+  skip?(cell: CodeCell, index: number): boolean;
   /** Go on after a cell that failed. */
   allowErrors?: boolean;
   /** Ends the run: the running cell is interrupted. */
   signal?: AbortSignal;
   onCellStart?(cell: CodeCell, index: number): void;
+  /** An interrupt was sent, and the cell has `grace` seconds. */
+  onInterrupt?(why: "timeout" | "interrupted", grace: number): void;
   onCellEnd?(cell: CodeCell, index: number, outcome: CellOutcome): void;
   onOutput?(event: OutputEvent): void;
 }
@@ -58,8 +67,15 @@ export interface RunResult {
   failures: { index: number; cell: CodeCell; outcome: CellOutcome }[];
 }
 
+/** Seconds between cutting a cell off and giving its kernel up. */
+const LAST_WAIT = 10;
+
 /** Tags: cells with one of these are not run (the first is nbclient's). */
 const skipTags = ["skip-execution", "skip"];
+
+export function isSkipped(cell: CodeCell): boolean {
+  return tagsOf(cell).some((tag) => skipTags.includes(tag));
+}
 
 /**
  * Outputs are written into the cells while they run; a caller that saves from time to time loses nothing.
@@ -72,10 +88,9 @@ export async function runNotebook(notebook: Notebook, kernel: Kernel, options: R
   const result: RunResult = { status: "ok", executed: 0, failures: [] };
   try {
     for (const [index, cell] of notebook.cells.entries()) {
-      if (!isCode(cell) || cell.source.trim() === "") continue;
+      if (index < (options.from ?? 0) || !isCode(cell) || cell.source.trim() === "") continue;
       if (options.signal?.aborted) return { ...result, status: "interrupted" };
-      const tags = tagsOf(cell);
-      if (tags.some((tag) => skipTags.includes(tag))) {
+      if (isSkipped(cell) || options.skip?.(cell, index)) {
         options.onCellEnd?.(cell, index, { status: "skipped", duration: 0 });
         continue;
       }
@@ -86,7 +101,8 @@ export async function runNotebook(notebook: Notebook, kernel: Kernel, options: R
       options.onCellEnd?.(cell, index, outcome);
       const survivable = outcome.status === "error" || outcome.status === "timeout";
       const allowed =
-        survivable && (options.allowErrors || (outcome.status === "error" && tags.includes("raises-exception")));
+        survivable &&
+        (options.allowErrors || (outcome.status === "error" && tagsOf(cell).includes("raises-exception")));
       if (outcome.status !== "ok" && !allowed) return { ...result, status: outcome.status };
     }
     return result;
@@ -99,7 +115,7 @@ async function runCell(
   cell: CodeCell,
   kernel: Kernel,
   start: (msgId: string, cell: CodeCell) => void,
-  { timeout, grace = 10, signal }: RunOptions,
+  { timeout, grace = 60, signal, onInterrupt }: RunOptions,
 ): Promise<CellOutcome> {
   const began = performance.now();
   const duration = () => (performance.now() - began) / 1000;
@@ -114,9 +130,16 @@ async function runCell(
   });
   const timers: NodeJS.Timeout[] = [];
   const interrupt = (why: "timeout" | "interrupted") => {
-    cutOff ??= why;
-    kernel.client.interrupt().catch(() => {});
-    timers.push(setTimeout(() => giveUp?.(), grace * 1000));
+    if (cutOff) return;
+    cutOff = why;
+    const send = () => kernel.client.interrupt().catch(() => {});
+    send();
+    // The first interrupt may only ask, the second cuts off; see NotebookHost.onInterrupt.
+    timers.push(
+      setTimeout(send, grace * 1000),
+      setTimeout(() => giveUp?.(), (grace + LAST_WAIT) * 1000),
+    );
+    onInterrupt?.(why, grace);
   };
   const onAbort = () => interrupt("interrupted");
   if (timeout !== undefined) timers.push(setTimeout(() => interrupt("timeout"), timeout * 1000));
@@ -124,7 +147,8 @@ async function runCell(
 
   try {
     const reply = await Promise.race([finish(execution, timing), gaveUp]);
-    if (reply === "dead") return fail(cell, cutOff ?? "dead", duration(), cutOffError(cutOff, timeout, grace));
+    if (reply === "dead")
+      return fail(cell, cutOff ?? "dead", duration(), cutOffError(cutOff, timeout, grace + LAST_WAIT));
     cell.execution_count = reply.execution_count ?? cell.execution_count;
     if (cutOff) return fail(cell, cutOff, duration(), cutOffError(cutOff, timeout));
     if (reply.status === "ok") return { status: "ok", duration: duration() };
