@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { setNotebookHost } from "../src/notebook/host.js";
 import * as asking from "./cells/ask.js";
+import { captureChildren } from "./cells/children.js";
 import { Comms } from "./cells/comms.js";
 import { currentCell, inCell } from "./cells/context.js";
 import { clearOutput, DISPLAY, display, sendDisplay, template } from "./cells/display.js";
@@ -146,6 +147,7 @@ function guardProcess(runner: Runner): void {
   installStackTraces();
   hidePromiseMembers();
   captureOutput();
+  captureChildren();
   asking.installStdin();
   const report = (error: unknown) => {
     if (error instanceof ProcessExit) return;

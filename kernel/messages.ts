@@ -69,7 +69,9 @@ export type FromCells =
   | { kind: "done"; id: number; result: CellResult }
   | { kind: "input"; id: number; prompt: string; password: boolean; wait: boolean }
   | { kind: "comms"; comms: Record<string, { target_name: string }> }
-  | { kind: "types"; mode: TypeMode };
+  | { kind: "types"; mode: TypeMode }
+  /** A child starts whose output goes into the named pipes. */
+  | { kind: "children"; id: number; stdout: string; stderr: string };
 
 export interface InputAnswer {
   /** Undefined: interrupted. */

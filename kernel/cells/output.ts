@@ -1,3 +1,4 @@
+import { createRequire, syncBuiltinESMExports } from "node:module";
 import { StringDecoder } from "node:string_decoder";
 import { currentCell } from "./context.js";
 import { postStream } from "./port.js";
@@ -25,6 +26,35 @@ export function captureOutput(): void {
       return true;
     };
   }
+  captureDescriptors();
+}
+
+/** Some loggers write to descriptors 1 and 2, past the streams. */
+function captureDescriptors(): void {
+  const fs = createRequire(import.meta.url)("node:fs") as typeof import("node:fs");
+  const { write, writeSync } = fs;
+  const capture = (fd: number, data: string | Uint8Array, rest: unknown[]): number | undefined => {
+    const stream = fd === 1 ? process.stdout : fd === 2 ? process.stderr : undefined;
+    if (!stream || !(typeof data === "string" || data instanceof Uint8Array)) return undefined;
+    const [offset, length] = rest.map((argument) => (typeof argument === "number" ? argument : undefined));
+    const start = offset ?? 0;
+    const chunk =
+      typeof data === "string" ? data : data.subarray(start, length === undefined ? undefined : start + length);
+    stream.write(chunk);
+    return Buffer.byteLength(chunk);
+  };
+  const replace = (name: "write" | "writeSync", by: (...args: never[]) => unknown) =>
+    Object.assign(fs, { [name]: Object.defineProperties(by, Object.getOwnPropertyDescriptors(fs[name])) });
+  replace("writeSync", (fd: number, data: string, ...rest: never[]) => {
+    return capture(fd, data, rest) ?? writeSync(fd, data, ...rest);
+  });
+  replace("write", (fd: number, data: string, ...rest: never[]) => {
+    const written = capture(fd, data, rest);
+    if (written === undefined) return write(fd, data, ...(rest as never as [null, null, never]));
+    const callback = rest.at(-1) as unknown as (error: null, written: number, data: string) => void;
+    process.nextTick(callback, null, written, data);
+  });
+  syncBuiltinESMExports();
 }
 
 let lastPrinted = { id: 0, midLine: false };

@@ -20,7 +20,7 @@ export function post(message: FromCells): void {
 }
 
 /** More than this waits to be sent: the printing cell waits too, or memory would fill. */
-const MAX_BACKLOG = 32 * 1024 * 1024;
+const MAX_BACKLOG = 1 << 20;
 
 export function postStream(id: number, name: "stdout" | "stderr", text: string): void {
   const { signals } = wires;

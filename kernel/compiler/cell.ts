@@ -1,9 +1,11 @@
 import ts = require("typescript");
 
 import { type Declaration, Declarations, splitDeclarations } from "./declarations.js";
-import { type CellDiagnostic, describe } from "./diagnostics.js";
+import { type CellDiagnostic, describe, describeModules } from "./diagnostics.js";
+import { jsxImports, jsxRoot } from "./jsx.js";
 import { type CellNames, declaredIn, mentionedIn, namesOf } from "./names.js";
 import { isSimple } from "./node-types.js";
+import { isTsx, parseCell } from "./parse.js";
 import { type CellService, createCellService } from "./service.js";
 import { CELL, cellTransform, SCOPE } from "./transform.js";
 
@@ -33,9 +35,11 @@ export class CellCompiler {
 
   /** `id` is for `commit`; nothing that the cell declares is known to later cells before that. */
   compile(id: number, code: string, mode: TypeMode): CompiledCell {
-    const parsed = ts.createSourceFile("cell.ts", code, ts.ScriptTarget.Latest, true);
+    const parsed = parseCell(code);
     const names = namesOf(parsed);
     const mentioned = mentionedIn(parsed);
+    const jsx = isTsx(parsed) ? jsxRoot(this.service.options) : undefined;
+    if (jsx) mentioned.add(jsx);
     const earlier = [...mentioned].filter((name) => this.declarations.has(name) && !names.all.has(name));
     if (!this.service.hasAllTypes && (names.imports.length > 0 || !this.isSimple(mentioned, declaredIn(parsed)))) {
       this.service.useAllTypes();
@@ -44,23 +48,21 @@ export class CellCompiler {
     const exported = [...names.all].filter((name) => !names.exported.has(name));
     const text = `${prefix}${code}\nexport { ${exported.join(", ")} };\n`;
     const { service, cellFile } = this.service;
-    this.service.setText(text);
+    this.service.setText(text, isTsx(parsed));
     const program = service.getProgram()!;
     const file = program.getSourceFile(cellFile)!;
     const codeEnd = prefix.length + code.length;
 
-    const diagnostics = describe(program, file, {
-      code,
-      start: prefix.length,
-      types: mode !== "off" && !/^\s*(\/\/|\/\*)\s*@ts-nocheck/.test(code),
-    });
+    const types = mode !== "off" && !/^\s*(\/\/|\/\*)\s*@ts-nocheck/.test(code);
+    const diagnostics = describe(program, file, { code, start: prefix.length, types });
+    if (types && diagnostics.length === 0) diagnostics.push(...describeModules(program, file, prefix.length));
     const blocked = diagnostics.some(({ kind }) => kind === "syntax") || (mode === "block" && diagnostics.length > 0);
     const empty = { js: "", map: "", mapOffset: 0, names: [], diagnostics, blocked };
     if (blocked) return empty;
 
     const isEarlierValue = (name: string) => this.declarations.hasValue(name);
     const checker = program.getTypeChecker();
-    const transform = cellTransform(checker, prefix.length, codeEnd, names, isEarlierValue);
+    const transform = cellTransform(checker, prefix.length, codeEnd, names, isEarlierValue, jsx);
     const output = { js: "", map: "", dts: "" };
     program.emit(
       file,
@@ -71,7 +73,7 @@ export class CellCompiler {
       },
       undefined,
       false,
-      { before: [transform.transformer] },
+      { before: [transform.transformer], after: [jsxImports] },
     );
     const values = new Set([...names.values.keys(), ...transform.imported.keys()]);
     this.pending.set(id, {

@@ -2,6 +2,7 @@ import ts = require("typescript");
 
 import type { CellCompiler } from "./cell.js";
 import { mentionedIn, namesOf } from "./names.js";
+import { isTsx, parseCell } from "./parse.js";
 
 export interface Completion {
   matches: string[];
@@ -13,12 +14,12 @@ export interface Completion {
 
 /** Sets the service's text to what the cell would see if it ran now. Returns where its own text begins. */
 export function prepare(compiler: CellCompiler, code: string, extra: Iterable<string> = []): number {
-  const parsed = ts.createSourceFile("cell.ts", code, ts.ScriptTarget.Latest, true);
+  const parsed = parseCell(code);
   const names = namesOf(parsed);
   const wanted = [...new Set([...mentionedIn(parsed), ...extra])].filter((name) => !names.all.has(name));
   const { text: prefix } = compiler.declarations.render(wanted, names.all);
   compiler.service.useAllTypes();
-  compiler.service.setText(`${prefix}${code}\nexport {};\n`);
+  compiler.service.setText(`${prefix}${code}\nexport {};\n`, isTsx(parsed));
   return prefix.length;
 }
 

@@ -1,4 +1,4 @@
-import ts = require("typescript");
+import { parseCell, syntaxErrors } from "./parse.js";
 
 export type Completeness = { status: "complete" | "invalid" | "unknown" } | { status: "incomplete"; indent: string };
 
@@ -6,8 +6,8 @@ export type Completeness = { status: "complete" | "invalid" | "unknown" } | { st
 export function isComplete(code: string): Completeness {
   if (typeof code !== "string") return { status: "unknown" };
   // Two empty lines at the end: whoever typed them wants it run, whatever it is.
-  if (/\n[ \t]*\n[ \t]*\n[ \t]*$/.test(code)) return { status: syntaxErrors(code).length > 0 ? "unknown" : "complete" };
-  const errors = syntaxErrors(code);
+  const errors = syntaxErrors(parseCell(code));
+  if (/\n[ \t]*\n[ \t]*\n[ \t]*$/.test(code)) return { status: errors.length > 0 ? "unknown" : "complete" };
   if (errors.length === 0)
     return opensBlock(code) ? { status: "incomplete", indent: nextIndent(code) } : { status: "complete" };
   const end = code.trimEnd().length;
@@ -16,11 +16,6 @@ export function isComplete(code: string): Completeness {
   // An unterminated comment, template or string of many lines is reported where it begins or at its end.
   const unterminated = first.code === 1010 || first.code === 1160;
   return atEnd || unterminated ? { status: "incomplete", indent: nextIndent(code) } : { status: "invalid" };
-}
-
-function syntaxErrors(code: string): readonly ts.Diagnostic[] {
-  const file = ts.createSourceFile("cell.ts", `${code}`, ts.ScriptTarget.Latest, true);
-  return (file as unknown as { parseDiagnostics: readonly ts.Diagnostic[] }).parseDiagnostics;
 }
 
 /** `x.` parses, with a missing name; `a =>` too. */

@@ -33,9 +33,17 @@ export function compileModule(path: string, options: ts.CompilerOptions): Compil
 }
 
 function moduleOptions(options: ts.CompilerOptions): ts.CompilerOptions {
-  const { target, jsx, jsxFactory, jsxImportSource, experimentalDecorators, emitDecoratorMetadata } = options;
+  const {
+    target,
+    jsx,
+    jsxFactory,
+    jsxImportSource,
+    jsxFragmentFactory,
+    experimentalDecorators,
+    emitDecoratorMetadata,
+  } = options;
   return {
-    ...{ target, jsx, jsxFactory, jsxImportSource, experimentalDecorators, emitDecoratorMetadata },
+    ...{ target, jsx, jsxFactory, jsxFragmentFactory, jsxImportSource, experimentalDecorators, emitDecoratorMetadata },
     useDefineForClassFields: options.useDefineForClassFields,
     module: ts.ModuleKind.CommonJS,
     moduleResolution: ts.ModuleResolutionKind.Bundler,

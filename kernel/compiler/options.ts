@@ -2,6 +2,8 @@ import { dirname, relative, resolve, sep } from "node:path";
 
 import ts = require("typescript");
 
+import { runnableJsx } from "./jsx.js";
+
 /** What the kernel needs whatever a `tsconfig.json` says: cells are modules that reach one another by name. */
 const fixed: ts.CompilerOptions = {
   module: ts.ModuleKind.ESNext,
@@ -59,6 +61,7 @@ export function compilerOptions(cwd: string): ts.CompilerOptions {
   for (const name of ["rootDir", "outDir", "outFile", "tsBuildInfoFile", "declarationDir", "declarationMap"] as const) {
     delete options[name];
   }
+  options.jsx = runnableJsx(options.jsx);
   options.outDir = resolve(cwd, "[out]");
   if ((options.target ?? 0) < ts.ScriptTarget.ES2022) options.target = ts.ScriptTarget.ES2022;
   return options;

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import ts = require("typescript");
@@ -15,7 +15,8 @@ export interface CellService {
   readonly cellFile: string;
   readonly service: ts.LanguageService;
   readonly options: ts.CompilerOptions;
-  setText(text: string): void;
+  /** With `tsx`, the cell holds JSX. */
+  setText(text: string, tsx?: boolean): void;
   /** Sets the file that keeps imported modules in the program. */
   setModules(text: string): void;
   /** The program for the text that was set last. */
@@ -42,6 +43,7 @@ export function createCellService(cwd: string): CellService {
   const nodeFolder = nodeRoots[0] === undefined ? undefined : dirname(nodeRoots[0]);
   const roots = [globalsFile, modulesFile, cellFile, ...nodeRoots];
   let hasAllTypes = false;
+  let cellKind = ts.ScriptKind.TS;
   const isLeftOut = (file: string) =>
     !hasAllTypes &&
     nodeFolder !== undefined &&
@@ -68,6 +70,7 @@ export function createCellService(cwd: string): CellService {
       if (snapshot) snapshots.set(file, { version, snapshot });
       return snapshot;
     },
+    getScriptKind: (file) => (file === cellFile ? cellKind : kindOf(file)),
     getCurrentDirectory: () => cwd,
     getCompilationSettings: () => options,
     getDefaultLibFileName: (settings) => ts.getDefaultLibFilePath(settings),
@@ -121,7 +124,10 @@ export function createCellService(cwd: string): CellService {
     cellFile,
     service,
     options,
-    setText: (text) => change(cellFile, text),
+    setText(text, tsx = false) {
+      cellKind = tsx ? ts.ScriptKind.TSX : ts.ScriptKind.TS;
+      change(cellFile, text);
+    },
     setModules: (text) => change(modulesFile, text),
     program: () => service.getProgram()!,
     useAllTypes() {
@@ -138,6 +144,23 @@ const ownFile = fileURLToPath(import.meta.url);
 
 function resolvedDeclaration(file: string): ts.ResolvedModuleFull {
   return { resolvedFileName: file, extension: ts.Extension.Dts, isExternalLibraryImport: true };
+}
+
+function kindOf(file: string): ts.ScriptKind {
+  switch (extname(file)) {
+    case ".tsx":
+      return ts.ScriptKind.TSX;
+    case ".jsx":
+      return ts.ScriptKind.JSX;
+    case ".js":
+    case ".mjs":
+    case ".cjs":
+      return ts.ScriptKind.JS;
+    case ".json":
+      return ts.ScriptKind.JSON;
+    default:
+      return ts.ScriptKind.TS;
+  }
 }
 
 /** The user's own files can change between cells; packages and the standard library cannot. */

@@ -17,7 +17,8 @@ export interface CellTransform {
 /**
  * Turns the cell, a module, into the body of an async function:
  * names of earlier cells become properties of the scope, imports become awaited calls, the value of a last expression
- * is returned. `prefixEnd` is where the cell's own text begins, after the declarations of earlier names.
+ * is returned. `prefixEnd` is where the cell's own text begins, after the declarations of earlier names. `jsxRoot` is
+ * what the JSX in it calls.
  */
 export function cellTransform(
   checker: ts.TypeChecker,
@@ -25,6 +26,7 @@ export function cellTransform(
   codeEnd: number,
   names: CellNames,
   isEarlierValue: (name: string) => boolean,
+  jsxRoot?: string,
 ): CellTransform {
   const imports: string[] = [];
   const imported = new Map<string, string>();
@@ -150,6 +152,22 @@ export function cellTransform(
       return isNameless ? [] : [bare];
     };
 
+    /** The emitted calls are made after this transformation, so what they call must be a name of the cell's own. */
+    const jsxBinding = (): ts.Statement[] => {
+      if (jsxRoot === undefined || names.values.has(jsxRoot)) return [];
+      const [object, property = ""] = (
+        imported.get(jsxRoot) ?? (isEarlierValue(jsxRoot) ? `${SCOPE}.${jsxRoot}` : "")
+      ).split(".");
+      if (!object) return [];
+      const variable = factory.createVariableDeclaration(jsxRoot, undefined, undefined, access(object, property));
+      return [
+        factory.createVariableStatement(
+          undefined,
+          factory.createVariableDeclarationList([variable], ts.NodeFlags.Const),
+        ),
+      ];
+    };
+
     return (file) => {
       const own = file.statements.filter((node) => node.getStart(file) >= prefixEnd && node.end <= codeEnd);
       names.imports.forEach((_, i) => {
@@ -161,7 +179,7 @@ export function cellTransform(
         }
       }
       const statements = own.flatMap((node, i) => statement(node, i === own.length - 1));
-      return factory.updateSourceFile(file, statements);
+      return factory.updateSourceFile(file, [...jsxBinding(), ...statements]);
     };
   };
   return { transformer, imports, imported };

@@ -91,7 +91,7 @@ export class Execution {
     });
   }
 
-  fromCells(message: Exclude<FromCells, { kind: "stream" | "iopub" | "comms" }>): void {
+  fromCells(message: Exclude<FromCells, { kind: "stream" | "iopub" | "comms" | "children" }>): void {
     if (message.kind === "types") this.types = message.mode;
     else if (message.kind === "input") this.input(message);
     else {

@@ -1,4 +1,5 @@
 import { Session } from "node:inspector";
+import { interruptChildren } from "./children.js";
 
 /**
  * Reaches into the cells' thread while that computes: the inspector runs an expression there between two instructions.
@@ -14,8 +15,11 @@ export class Interrupter {
   /** Resolves with true when a computation was cut off, false when the thread was only waiting. */
   interrupt(): Promise<boolean> {
     return new Promise((resolve) => {
+      // It waits for a child, in code that is not JavaScript.
+      const blocked = setTimeout(interruptChildren, PATIENCE);
       const expression = "globalThis[Symbol.for('kaisetsu.kernel')].interrupt()";
       this.session.post("Runtime.evaluate", { expression, returnByValue: true }, (error, result) => {
+        clearTimeout(blocked);
         // An error here is the termination itself, which also unwinds the expression.
         const value = (result as { result?: { value?: unknown } } | undefined)?.result?.value;
         resolve(error !== null || value !== false);
@@ -28,3 +32,6 @@ export class Interrupter {
     this.session.disconnect();
   }
 }
+
+/** Milliseconds. */
+const PATIENCE = 300;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { FromCells, KernelOptions, ToCells } from "../messages.js";
 import { type Header, type Message, makeHeader } from "../wire.js";
+import { ChildOutput } from "./children.js";
 import type { Compiler } from "./compiler.js";
 import { Execution } from "./execution.js";
 import { History, type HistoryRequest } from "./history.js";
@@ -22,6 +23,7 @@ export class ProtocolKernel {
   readonly history = new History();
   readonly output: OutputBatcher;
   readonly execution: Execution;
+  private readonly children = new ChildOutput((id, name, text) => this.output.add(id, name, text));
 
   private readonly session = randomUUID();
   private readonly shellQueue: Message[] = [];
@@ -78,7 +80,9 @@ export class ProtocolKernel {
 
   /** Handles what the cells' thread reports. */
   fromCells(message: FromCells): void {
+    this.children.drain();
     if (message.kind === "stream") this.output.add(message.id, message.name, message.text);
+    else if (message.kind === "children") this.children.started(message.id, message);
     else if (message.kind === "comms") this.comms = message.comms;
     else if (message.kind === "iopub") {
       this.output.flush();

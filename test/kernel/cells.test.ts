@@ -222,6 +222,38 @@ describe("cells", () => {
     assert.equal((await kernel.run(code)).result, "[ 'text', 22 ]");
   });
 
+  it("reports type errors in local modules with their place, as those of the cell", async () => {
+    writeFileSync(join(folder, "deep.ts"), "export const one = 1;\nexport const wrong: number = 'text';");
+    writeFileSync(join(folder, "outer.ts"), "export { one } from './deep';");
+    const blocked = await kernel.run("import { one } from './outer'; one");
+    assert.match(blocked.reply.evalue!, /^deep\.ts:2:14 - Type 'string' is not assignable to type 'number'/);
+    assert.match(plain(blocked.reply.traceback), /> 2 \| export const wrong/);
+    assert.equal((await kernel.run("// @ts-nocheck\nimport { one } from './outer'; one")).result, "1");
+    writeFileSync(join(folder, "deep.ts"), "export const one = 11;");
+    assert.equal((await kernel.run("import { one } from './outer'; one")).result, "11");
+  });
+
+  it("takes JSX where TypeScript makes no sense, with what earlier cells define", async () => {
+    assert.match((await kernel.run("<b>no React</b>")).reply.evalue!, /This JSX tag requires 'React' to be in scope/);
+    await kernel.run(
+      "const React = { createElement: (type: any, props: any, ...children: any[]) => [typeof type, props, children] }",
+    );
+    await kernel.run("function Name(props: { of: string }) { return <i>{props.of}</i> }");
+    assert.equal((await kernel.run("<Name of='x'>{1 + 1}</Name>")).result, "[ 'function', { of: 'x' }, [ 2 ] ]");
+    assert.equal((await kernel.run("<Name of='x' />")).result, "[ 'function', { of: 'x' }, [] ]");
+    assert.equal((await kernel.run("<number>(3 as any)")).result, "3");
+  });
+
+  it("shows what child processes and raw descriptors print, in order and under their cell", async () => {
+    const ran = await kernel.run(
+      "import { execSync, spawn } from 'child_process'; import { writeSync } from 'fs';\n" +
+        "console.log('a'); execSync('echo b; echo e >&2; sleep 0.3; echo c', { stdio: 'inherit' }); console.log('d');\n" +
+        "await new Promise((done) => spawn('echo', ['解説'], { stdio: 'inherit' }).on('exit', done)); writeSync(1, 'f\\n')",
+    );
+    assert.equal(ran.stdout, "a\nb\nc\nd\n解説\nf\n");
+    assert.equal(ran.stderr, "e\n");
+  });
+
   it("goes on working for notebooks written for tslab", async () => {
     const ran = await kernel.run(
       "import * as tslab from 'tslab';\ntslab.display.html('<b>x</b>');\nconst live = tslab.newDisplay();\nlive.text('1');\nlive.text('2');\ntslab.display.png(Uint8Array.from([1, 2, 3]))",

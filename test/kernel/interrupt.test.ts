@@ -57,6 +57,12 @@ describe("interrupts", () => {
     await interrupted("for (;;) try { for (;;); } catch {} finally { kept = kept }");
   });
 
+  it("stops a wait for a child process, and a loop that prints faster than anybody reads", async () => {
+    await interrupted("require('child_process').execSync('sleep 20; echo late', { stdio: 'inherit' })");
+    await interrupted("for (;;) console.log('flood')");
+    await interrupted("Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000)");
+  });
+
   it("stops what waits: a promise, a timer, a prompt", async () => {
     await interrupted("await new Promise(() => {})");
     await interrupted("await new Promise((done) => setTimeout(done, 60_000))");
