@@ -65,7 +65,8 @@ export type { ChartSeries, ChartSpec } from "./notebook/chart.js";
 export { type Display, display, type MimeBundle, newDisplay } from "./notebook/display.js";
 export type { NotebookHost } from "./notebook/host.js";
 // training
-export { TrainingArguments, TrainingArgumentsError } from "./training/arguments.js";
+export { TrainingArguments } from "./training/arguments.js";
+export { TrainingArgumentsError } from "./training/arguments-error.js";
 export type { Collator, RowSource } from "./training/batches.js";
 export {
   type CallbackContext,

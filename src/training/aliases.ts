@@ -1,3 +1,4 @@
+import { olderDefaults } from "./older-dict.js";
 import { warnOnce } from "./warn.js";
 
 /** Settings of releases before 5 that mean nothing here, and meant little there. */
@@ -14,6 +15,9 @@ const withoutEffect = new Set([
   "adafactor",
   "torchdynamo",
   "ray_scope",
+  "use_ipex",
+  "dispatch_batches",
+  "split_batches",
   "tpu_num_cores",
   "tpu_metrics_debug",
   "mp_parameters",
@@ -27,7 +31,7 @@ const withoutEffect = new Set([
 ]);
 
 const renamed: Record<string, (value: unknown, given: Record<string, unknown>) => Record<string, unknown>> = {
-  evaluation_strategy: (value) => ({ eval_strategy: value }),
+  evaluation_strategy: (value) => (value === null ? {} : { eval_strategy: value }),
   warmup_ratio: (value, given) => warmup(value, given.warmup_steps),
   no_cuda: (value) => (value ? { use_cpu: true } : {}),
   group_by_length: (value) => (value ? { train_sampling_strategy: "group_by_length" } : {}),
@@ -46,13 +50,16 @@ export const oldNames: string[] = [...Object.keys(renamed), ...withoutEffect];
 export function translateOldNames(given: Record<string, unknown>): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(given)) {
+    if (name in olderDefaults && JSON.stringify(value) === JSON.stringify(olderDefaults[name as "fsdp"])) continue;
     if (name in renamed) {
       const translated = renamed[name]!(value, given);
       for (const [newName, newValue] of Object.entries(translated)) {
         warnOnce(`${name} is the old name of ${newName} (${newName}: ${JSON.stringify(newValue)}).`);
-        if (given[newName] === undefined) result[newName] = newValue;
+        // A file of 4.57 holds warmup_steps: 0 beside every warmup_ratio.
+        const unsaid = given[newName] === undefined || (newName === "warmup_steps" && given[newName] === 0);
+        if (unsaid) result[newName] = newValue;
       }
-    } else if (!withoutEffect.has(name)) {
+    } else if (!withoutEffect.has(name) && !(name in result)) {
       result[name] = value;
     }
   }

@@ -157,7 +157,8 @@ export interface TrainingFields {
   fsdp: unknown;
   fsdp_config: unknown;
   deepspeed: unknown;
-  debug: string | string[];
+  /** `underflow_overflow`, `tpu_metrics_debug`. */
+  debug: string[];
   skip_memory_metrics: boolean;
   do_train: boolean;
   do_eval: boolean;
@@ -202,12 +203,19 @@ export interface OldFields {
 export type TrainingArgumentsOptions = Partial<
   Omit<
     TrainingFields,
-    "optim" | "report_to" | "include_num_input_tokens_seen" | "disable_tqdm" | "accelerator_config" | "output_dir"
+    | "optim"
+    | "report_to"
+    | "debug"
+    | "include_num_input_tokens_seen"
+    | "disable_tqdm"
+    | "accelerator_config"
+    | "output_dir"
   > &
     ExtraFields & {
       output_dir: string | null;
       optim: string;
       report_to: string | string[] | null;
+      debug: string | string[] | null;
       include_num_input_tokens_seen: boolean | "all" | "non_padding" | "no";
       disable_tqdm: boolean | null;
       accelerator_config: Record<string, unknown> | string | null;
@@ -330,7 +338,7 @@ export function defaultFields(): TrainingFields {
     fsdp: null,
     fsdp_config: null,
     deepspeed: null,
-    debug: "",
+    debug: [],
     skip_memory_metrics: true,
     do_train: false,
     do_eval: false,
