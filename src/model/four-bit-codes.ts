@@ -23,8 +23,8 @@ export const CODES: Record<FourBitType, Float32Array> = {
     0.7229568362236023,
     1,
   ),
-  // Sign, two bits of exponent, one of mantissa; in units of 1/12.
-  fp4: Float32Array.from([0, 0.0625, 8, 12, 4, 6, 2, 3, -0, -0.0625, -8, -12, -4, -6, -2, -3], (x) => x / 12),
+  // Sign, two bits of exponent, one of mantissa; in units of 1/12. Code 8 is a plain zero in bitsandbytes' table.
+  fp4: Float32Array.from([0, 0.0625, 8, 12, 4, 6, 2, 3, 0, -0.0625, -8, -12, -4, -6, -2, -3], (x) => x / 12),
 };
 
 const NF4_PIVOTS = Float32Array.of(

@@ -35,7 +35,7 @@ export function fourBitTensors(name: string, weight: FourBitWeight, dtype: Float
     tensors.set(`${name}.nested_quant_map`, float(dynamicMap()));
     Object.assign(state, { nested_blocksize: NESTED_BLOCK, nested_dtype: "float32", nested_offset: offset });
   }
-  const json = new Uint8Array(Buffer.from(JSON.stringify(state)));
+  const json = new Uint8Array(Buffer.from(spacedJson(state)));
   return tensors.set(stateName(name, type), { dtype: "U8", shape: [json.length], values: json });
 }
 
@@ -86,5 +86,9 @@ export async function readFourBit(weights: WeightFiles, name: string, shape: num
 function sameTable(given: Float32Array, own: Float32Array, error: () => Error): void {
   if (given.length !== own.length || given.some((x, i) => Math.abs(x - own[i]!) > 1e-6)) throw error();
 }
+
+/** On one line, with Python's spaces. */
+const spacedJson = (value: unknown): string =>
+  JSON.stringify(value, null, 1).replace(/,\n */g, ", ").replace(/\n */g, "");
 
 const float = (values: Float32Array): TensorToWrite => ({ dtype: "F32", shape: [values.length], values });

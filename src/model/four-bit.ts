@@ -38,6 +38,8 @@ export function quantize4bit(
       packed[i >> 1]! |= i & 1 ? code : code << 4;
     }
   }
+  // An odd number of weights is filled up with a zero.
+  if (values.length % 2 === 1) packed[packed.length - 1]! |= nearestCode(0, type);
   return { type, shape, packed, scales: double ? quantizeScales(absmax) : { absmax } };
 }
 

@@ -4,11 +4,14 @@ import { describe, test } from "node:test";
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { useEngine } from "../../src/index.js";
+import { roundTo } from "../../src/model/dtype.js";
 import { dequantize4bit, quantize4bit, restoreScales } from "../../src/model/four-bit.js";
 import { CODES, dynamicMap, nearestCode } from "../../src/model/four-bit-codes.js";
+import { fourBitTensors } from "../../src/model/four-bit-files.js";
 import { FourBitMatrix } from "../../src/model/four-bit-linear.js";
 import { readSafetensors } from "../../src/model/safetensors.js";
-import { figures, values, withoutLeaks } from "./reference.js";
+import { referenceJson } from "../data/reference.js";
+import { figures, reference, values, withoutLeaks } from "./reference.js";
 
 const NAMES = ["square", "wide", "tall", "zeros_block"];
 const nf4 = await readSafetensors(figures("nf4.safetensors"));
@@ -55,10 +58,35 @@ test("FP4: every code is its own nearest, and pivots lie between neighbours", ()
   assert.equal(CODES.fp4[15], -0.25);
 });
 
-test("an odd number of weights leaves the last low nibble 0", () => {
+test("an odd number of weights is filled up with the code of zero", () => {
   const { packed } = quantize4bit(Float32Array.of(1, -1, 1), [1, 3], { type: "nf4", double: false });
-  assert.deepEqual([...packed], [0xf0, 0xf0]);
+  assert.deepEqual([...packed], [0xf0, 0xf7]);
 });
+
+interface BitsAndBytesFigure {
+  key: string;
+  name: string;
+  type: "nf4" | "fp4";
+  double: boolean;
+  shape: number[];
+  dtype: "float32" | "bfloat16";
+}
+const real = await readSafetensors(reference("four-bit", "bitsandbytes.safetensors"));
+for (const figure of referenceJson<BitsAndBytesFigure[]>("four-bit/bitsandbytes.json")) {
+  const { key, name, shape, dtype } = figure;
+  test(`bitsandbytes itself: codes, scales, decoded values and serialised tensors of ${key}`, () => {
+    const weight = quantize4bit(real.get(`${name}/values`)!.values as Float32Array, shape, figure);
+    const names = [...real.keys()].filter((name) => name.startsWith(`${key}/weight`));
+    const tensors = fourBitTensors("weight", weight, dtype);
+    assert.deepEqual([...tensors.keys()].sort(), names.map((name) => name.slice(key.length + 1)).sort());
+    for (const [part, { dtype, shape, values }] of tensors) {
+      assert.deepEqual({ dtype, shape, values }, real.get(`${key}/${part}`), part);
+    }
+    const decoded = dequantize4bit(weight);
+    const expected = real.get(`${key}/decoded`)!.values;
+    assert.ok(decoded.every((value, i) => roundTo(value, dtype) === expected[i]));
+  });
+}
 
 for (const engine of ["cpu", "wasm", "onnx"] as const) {
   describe(`4-bit weights on ${engine}`, () => {

@@ -143,7 +143,7 @@ test("broken 4-bit files are refused by name", async () => {
     Buffer.from(
       Buffer.from(original.get(state)!.values as Uint8Array)
         .toString()
-        .replace('"blocksize":64', '"blocksize":32'),
+        .replace('"blocksize": 64', '"blocksize": 32'),
     ),
   );
   await refused((t) => t.set(state, { ...original.get(state)!, values: bytes }), /blocks of 32 are not supported/);
