@@ -19,4 +19,6 @@ export interface Batch {
   input_ids: number[][];
   attention_mask: number[][];
   labels: number[][];
+  /** For packed rows: they start anew with each text. */
+  position_ids?: number[][];
 }

@@ -10,7 +10,7 @@ import type { ModelConfig, ModelInputs } from "./types.js";
  *   the embedding table, some of them silently
  */
 export function modelInputs(
-  batch: Batch & { position_ids?: number[][] },
+  batch: Batch,
   { vocab_size }: Pick<ModelConfig, "vocab_size">,
 ): ModelInputs & { labels: Tensor2D } {
   const columns = batch.input_ids[0]?.length ?? 0;

@@ -9,9 +9,9 @@ export interface RowSource {
   get(index: number): unknown;
 }
 
-/** What Trainer needs of a collator: rows in, one padded batch out. */
+/** What Trainer needs of a collator: rows in, one padded batch out. Without an `attention_mask`, every token is attended to. */
 export interface Collator {
-  collate(rows: TokenRow[]): Batch;
+  collate(rows: TokenRow[]): Omit<Batch, "attention_mask"> & { attention_mask?: number[][] };
 }
 
 /** What a run has done before it draws an order; only `group_by_length` depends on it. */
@@ -96,11 +96,17 @@ export function stepWindows(
   return windows;
 }
 
+/** The batch that a collator makes of these rows. @throws TypeError naming the row that is not tokenised */
+export function collated(collator: Collator, rows: RowSource, indices: number[], removeUnused: boolean): Batch {
+  const batch = collator.collate(tokenRows(rows, indices, removeUnused));
+  return { ...batch, attention_mask: batch.attention_mask ?? batch.input_ids.map((row) => row.map(() => 1)) };
+}
+
 /**
  * The rows as token rows.
  * @throws TypeError naming the row that is not tokenised
  */
-export function tokenRows(rows: RowSource, indices: number[], removeUnused: boolean): TokenRow[] {
+function tokenRows(rows: RowSource, indices: number[], removeUnused: boolean): TokenRow[] {
   return indices.map((index) => {
     const row = rows.get(index) as TokenRow | null;
     if (typeof row !== "object" || row === null || !Array.isArray(row.input_ids)) {
@@ -123,6 +129,7 @@ const modelColumns = new Set([
   "input_ids",
   "attention_mask",
   "position_ids",
+  "seq_lengths",
   "token_type_ids",
   "labels",
   "label",

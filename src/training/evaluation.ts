@@ -2,9 +2,9 @@ import * as tf from "@tensorflow/tfjs";
 import { pairwiseSum } from "../data/pairwise-sum.js";
 import type { Batch } from "../data/types.js";
 import type { Engine, JitFunction } from "../engine/types.js";
+import { modelInputs } from "../model/inputs.js";
 import type { CausalLM, ModelInputs, NamedTensors } from "../model/types.js";
-import { type Collator, type RowSource, tokenRows } from "./batches.js";
-import { batchTensors } from "./step.js";
+import { type Collator, collated, type RowSource } from "./batches.js";
 
 /**
  * What `compute_metrics` gets: one row an example, unshifted (the prediction at position t is for label t + 1), padded
@@ -43,8 +43,8 @@ export class Evaluator {
         for (const [key, tensor] of Object.entries(inputs)) {
           if (key.startsWith("param:")) params[key.slice("param:".length)] = tensor;
         }
-        const { input_ids, attention_mask, labels } = inputs as unknown as ModelInputs;
-        const batch = { input_ids, attention_mask, labels: labels! };
+        const { input_ids, attention_mask, labels, position_ids } = inputs as unknown as ModelInputs;
+        const batch = { input_ids, attention_mask, labels: labels!, ...(position_ids && { position_ids }) };
         const outputs = this.model.evaluate(params, batch);
         if (label_smoothing_factor === 0) return outputs;
         return { ...outputs, loss_sum: this.model.lossSum(params, batch, { label_smoothing_factor }) };
@@ -73,7 +73,7 @@ export class Evaluator {
     const prediction: EvalPrediction = { predictions: [], label_ids: [] };
     const losses: number[] = [];
     for (const [i, indices] of batches.entries()) {
-      const batch = options.collator.collate(tokenRows(rows, indices, options.remove_unused_columns));
+      const batch = collated(options.collator, rows, indices, options.remove_unused_columns);
       const { loss_sum, predictions } = await this.evaluateBatch(batch);
       for (const _ of indices) losses.push(loss_sum / options.count(batch));
       if (options.keep_predictions) {
@@ -93,7 +93,7 @@ export class Evaluator {
   }
 
   private async evaluateBatch(batch: Batch): Promise<{ loss_sum: number; predictions: number[][] }> {
-    const inputs: NamedTensors = { ...batchTensors(batch) };
+    const inputs: NamedTensors = { ...modelInputs(batch, this.model.config) };
     const own = Object.values(inputs);
     for (const [name, tensor] of Object.entries(this.model.trainableParameters())) inputs[`param:${name}`] = tensor;
     try {

@@ -1,5 +1,5 @@
 import type { Batch } from "../data/types.js";
-import { tokenRows } from "./batches.js";
+import { collated } from "./batches.js";
 import { lossScales } from "./compat.js";
 import type { RunContext } from "./context.js";
 import { answerNonFinite, type NonFinite } from "./non-finite.js";
@@ -15,9 +15,8 @@ import type { Saver } from "./saver.js";
 export async function optimizerStep(run: RunContext, window: number[][], saver: Saver): Promise<boolean> {
   const { trainer, books } = run;
   const { args, state } = trainer;
-  const batches = window.map((rows) =>
-    trainer.collator.collate(tokenRows(trainer.train_dataset!, rows, args.remove_unused_columns)),
-  );
+  const { collator, train_dataset } = trainer;
+  const batches = window.map((rows) => collated(collator, train_dataset!, rows, args.remove_unused_columns));
   const { loss, bad: badLoss } = await accumulate(run, window, batches);
   // Not before the whole step is there: one that an interrupt drops must leave no trace.
   for (const batch of batches) countTokens(run, batch);

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { randomDropoutMask, randomUniform } from "../data/random.js";
 import type { Batch } from "../data/types.js";
 import type { Engine, JitFunction } from "../engine/types.js";
+import { modelInputs } from "../model/inputs.js";
 import type { CausalLM, ModelInputs, NamedTensors, StepOptions } from "../model/types.js";
 import { type AdamWOptions, adamw, adamwScalars, decays } from "./adamw.js";
 import type { TrainingArguments } from "./arguments.js";
@@ -74,7 +75,11 @@ export class TrainStep {
    * @param draw says which dropout masks: they depend on the seed, this number and their name, and on nothing else
    */
   async accumulate(batch: Batch, scale: number, draw: number): Promise<number> {
-    const inputs: NamedTensors = { grad: this.grad ?? this.zero, scale: tf.scalar(scale), ...batchTensors(batch) };
+    const inputs: NamedTensors = {
+      grad: this.grad ?? this.zero,
+      scale: tf.scalar(scale),
+      ...modelInputs(batch, this.model.config),
+    };
     for (const mask of this.model.dropoutMasks(batch.input_ids.length, batch.input_ids[0]!.length)) {
       const count = mask.shape.reduce((product, size) => product * size, 1);
       const key = { seed: this.args.seed, name: mask.name, step: draw };
@@ -219,8 +224,8 @@ export class TrainStep {
     for (const [key, tensor] of Object.entries(inputs)) {
       if (key.startsWith("dropout:")) dropout[key.slice("dropout:".length)] = tensor;
     }
-    const batch = inputs as unknown as ModelInputs;
-    const batchInputs = { input_ids: batch.input_ids, attention_mask: batch.attention_mask, labels: batch.labels! };
+    const { input_ids, attention_mask, labels, position_ids } = inputs as unknown as ModelInputs;
+    const batchInputs = { input_ids, attention_mask, labels: labels!, ...(position_ids && { position_ids }) };
     const options: StepOptions = {
       dropout,
       gradient_checkpointing: this.args.gradient_checkpointing,
@@ -263,15 +268,6 @@ export class TrainStep {
   private byName(map: (tensor: tf.Tensor) => tf.Tensor): NamedTensors {
     return Object.fromEntries(this.layout.map(({ name }, i) => [name, map(this.params[i]!)]));
   }
-}
-
-/** int32 tensors `[batch, seq]` of a host batch; the caller disposes them. */
-export function batchTensors(batch: Batch): Record<keyof Batch, tf.Tensor2D> {
-  return {
-    input_ids: tf.tensor2d(batch.input_ids, undefined, "int32"),
-    attention_mask: tf.tensor2d(batch.attention_mask, undefined, "int32"),
-    labels: tf.tensor2d(batch.labels, undefined, "int32"),
-  };
 }
 
 function layOut(named: [string, tf.Tensor][]): ParameterSlot[] {

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, test } from "node:test";
-import { EarlyStoppingCallback, type LogEntry, type Trainer, type TrainingArgumentsOptions } from "../../src/index.js";
+import {
+  DataCollatorWithFlattening,
+  EarlyStoppingCallback,
+  type LogEntry,
+  type Trainer,
+  type TrainingArgumentsOptions,
+} from "../../src/index.js";
 import { readSafetensors } from "../../src/model/safetensors.js";
 import { referenceJson, referencePath } from "../data/reference.js";
 import { checkpointNames, freshDir, makeTrainer } from "./tiny.js";
@@ -12,6 +18,7 @@ interface ReferenceRun {
   args: TrainingArgumentsOptions;
   n_train: number;
   n_eval: number;
+  collator?: "flattening";
   scripted_metrics: number[] | null;
   early_stopping?: { early_stopping_patience: number; early_stopping_threshold: number } | null;
   optimizer_steps: number;
@@ -37,6 +44,7 @@ for (const name of readdirSync(referencePath("gemma2-tiny/runs"))) {
       args: { train_sampling_strategy: "sequential", ...run.args, output_dir, seed: 0 },
       n_train: run.n_train,
       n_eval: run.n_eval,
+      collator: run.collator === "flattening" ? new DataCollatorWithFlattening() : undefined,
       compute_metrics: run.scripted_metrics ? () => ({ combined_score: scores.shift()! }) : undefined,
       callbacks: [
         ...(run.early_stopping ? [new EarlyStoppingCallback(run.early_stopping)] : []),

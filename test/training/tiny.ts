@@ -27,6 +27,8 @@ export async function makeTrainer(options: {
   n_eval?: number;
   /** LoRA dropout; the reference's adapter has none. */
   dropout?: number;
+  /** Default: padding to a multiple of 8. */
+  collator?: Collator;
   /** The collator's batch of this number, from 0, has labels of -100 only. */
   mask_labels_of_batch?: number;
   compute_metrics?: ComputeMetrics;
@@ -48,7 +50,7 @@ export async function makeTrainer(options: {
     train_dataset: first(options.n_train ?? 10),
     eval_dataset: options.n_eval === 0 ? null : first(options.n_eval ?? 4),
     data_collator: masking(
-      new DataCollatorForLanguageModeling({ tokenizer, mlm: false, pad_to_multiple_of: 8 }),
+      options.collator ?? new DataCollatorForLanguageModeling({ tokenizer, mlm: false, pad_to_multiple_of: 8 }),
       options.mask_labels_of_batch,
     ),
     processing_class: tokenizer,

@@ -117,7 +117,7 @@ test("evaluate() weighs each batch's mean by its rows, and gives unshifted rows 
     const batch = trainer.collator.collate(rows.map((i) => trainer.eval_dataset!.get(i) as { input_ids: number[] }));
     const inputs = {
       input_ids: tf.tensor2d(batch.input_ids, undefined, "int32"),
-      attention_mask: tf.tensor2d(batch.attention_mask, undefined, "int32"),
+      attention_mask: tf.tensor2d(batch.attention_mask!, undefined, "int32"),
       labels: tf.tensor2d(batch.labels, undefined, "int32"),
     };
     const { loss, logits } = trainer.model.forward(inputs);
@@ -127,7 +127,7 @@ test("evaluate() weighs each batch's mean by its rows, and gives unshifted rows 
       const { length } = batch.labels[i]!;
       const padding = new Array(width - length).fill(-100);
       assert.deepEqual(seen!.label_ids[row], [...batch.labels[i]!, ...padding]);
-      batch.attention_mask[i]!.forEach((real, t) => {
+      batch.attention_mask![i]!.forEach((real, t) => {
         if (real) assert.equal(seen!.predictions[row]![t], best[i]![t], `row ${row}, position ${t}`);
       });
     }
