@@ -35,8 +35,10 @@ export function panelsCommand(): Command {
         ensureCellIds(notebook);
         if (options.flat !== undefined) {
           const { flattenPanels } = await import("../notebook/panels.js");
-          const { markdownRenderer } = await import("../explain/markdown.js");
+          const { fenceLanguages, markdownRenderer } = await import("../explain/markdown.js");
+          const { loadLanguages } = await import("../explain/highlight.js");
           wrapPanels(notebook, dirname(path));
+          await loadLanguages(notebook.cells.flatMap(({ source }) => fenceLanguages(source)));
           flattenPanels(notebook, markdownRenderer());
           writeNotebook(resolve(options.flat), notebook);
           console.error(`kaisetsu: the copy is in ${resolve(options.flat)}`);

@@ -1,32 +1,29 @@
 /** Checks a notebook, in its file form, against the schema of its own minor version. */
+import { createRequire } from "node:module";
 import type { Ajv } from "ajv";
-import draft4 from "ajv-draft-04";
+import { conforms } from "./conforms.js";
 import { newestMinor, notebookSchema } from "./schema.js";
 
 /** The problems found, each with its place (`cells[3].metadata.tags: …`); empty when the notebook is valid. */
 export function validateNotebook(file: unknown): string[] {
   const minor = Number((file as { nbformat_minor?: unknown })?.nbformat_minor ?? 0);
-  const validate = validatorFor(Number.isInteger(minor) && minor >= 0 ? Math.min(minor, newestMinor + 1) : 0);
-  const problems = validate(file) ? [] : describe(file, validate.errors ?? []);
+  const schema = notebookSchema(Number.isInteger(minor) && minor >= 0 ? Math.min(minor, newestMinor + 1) : 0);
+  const problems = conforms(file, schema) ? [] : describe(file, askAjv(file, schema));
   return [...problems, ...duplicateIds(file)];
 }
 
-type Validator = ReturnType<Ajv["compile"]>;
-const validators = new Map<number, Validator>();
+type Problem = NonNullable<ReturnType<Ajv["compile"]>["errors"]>[number];
 
-function validatorFor(minor: number): Validator {
-  let validator = validators.get(minor);
-  if (!validator) {
-    // The package is CommonJS; its typings describe the ES default export, its value sits one level deeper.
-    const Draft4 = (draft4 as unknown as { default?: typeof Ajv }).default ?? (draft4 as unknown as typeof Ajv);
-    validator = new Draft4({ strict: false, allErrors: true, verbose: false }).compile(notebookSchema(minor));
-    validators.set(minor, validator);
-  }
-  return validator;
+/** Every fault with its place. By `require`, because few notebooks have any, and only they need ajv. */
+export function askAjv(file: unknown, schema: Record<string, unknown>): Problem[] {
+  const Draft4 = createRequire(import.meta.url)("ajv-draft-04") as typeof Ajv;
+  const validate = new Draft4({ strict: false, allErrors: true, verbose: false }).compile(schema);
+  validate(file);
+  return validate.errors ?? [];
 }
 
 /** `oneOf` reports every branch that failed; only the branch that the cell or output claims to be is of interest. */
-function describe(file: unknown, errors: NonNullable<Validator["errors"]>): string[] {
+function describe(file: unknown, errors: Problem[]): string[] {
   const found = new Set<string>();
   for (const { instancePath, schemaPath, message, params, keyword } of errors) {
     if (keyword === "oneOf" || wrongBranch(file, instancePath, schemaPath)) continue;

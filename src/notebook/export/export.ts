@@ -1,5 +1,6 @@
 /** A notebook to one HTML page that loads nothing and runs nothing of the notebook's own. */
 import { loadLanguages } from "../../explain/highlight.js";
+import { fenceLanguages } from "../../explain/markdown.js";
 import { loadMathRenderer, mayHoldMath, unrendered } from "../../explain/math.js";
 import { loadPhraseSplitter } from "../../explain/phrases.js";
 import { text } from "../mime.js";
@@ -26,7 +27,7 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   const { folder, lang = "ja" } = options;
   const strings = allStrings[options.ui ?? "ja"];
   const language = codeLanguage(notebook);
-  await loadLanguages([...(language ? [language] : []), ...fenceLanguages(notebook)]);
+  await loadLanguages([...(language ? [language] : []), ...languagesIn(notebook)]);
   const renderMath = notebook.cells.some(needsMath) ? await loadMathRenderer() : unrendered;
   const splitPhrases = notebook.cells.some(isMarkdown) ? await loadPhraseSplitter() : (text: string) => [text];
 
@@ -40,12 +41,8 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
 }
 
 function needsMath(cell: Cell): boolean {
-  if (isMarkdown(cell)) return mayHoldMath(cell.source);
-  if (!isCode(cell)) return false;
-  return cell.outputs.some(
-    (output) =>
-      "data" in output && ("text/latex" in output.data || mayHoldMath(text(output.data["text/markdown"]) ?? "")),
-  );
+  if (markdownOf(cell).some(mayHoldMath)) return true;
+  return isCode(cell) && cell.outputs.some((output) => "data" in output && "text/latex" in output.data);
 }
 
 function codeLanguage({ metadata }: Notebook): string | undefined {
@@ -53,10 +50,17 @@ function codeLanguage({ metadata }: Notebook): string | undefined {
   return typeof name === "string" ? name.toLowerCase().replace("ipython", "python") : undefined;
 }
 
-function fenceLanguages(notebook: Notebook): string[] {
-  return notebook.cells.flatMap((cell) =>
-    isMarkdown(cell)
-      ? [...cell.source.matchAll(/^ {0,3}(?:```+|~~~+)\s*([\w-]+)/gm)].map((match) => match[1]!.toLowerCase())
-      : [],
-  );
+function languagesIn(notebook: Notebook): Set<string> {
+  const names = new Set(notebook.cells.flatMap((cell) => markdownOf(cell).flatMap(fenceLanguages)));
+  return new Set([...names].slice(0, mostLanguages));
+}
+
+/** More than any text has; each costs a look into a folder. */
+const mostLanguages = 50;
+
+/** The Markdown of a cell: its own, or that of its outputs. */
+function markdownOf(cell: Cell): string[] {
+  if (isMarkdown(cell)) return [cell.source];
+  if (!isCode(cell)) return [];
+  return cell.outputs.flatMap((output) => ("data" in output ? (text(output.data["text/markdown"]) ?? []) : []));
 }
