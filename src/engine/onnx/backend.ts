@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { BoundedCache } from "./bounded-cache.js";
 import { Device, INLINE_BYTES, type RunResult } from "./device.js";
-import type { Feed } from "./device-core.js";
+import type { BufferPart, Feed } from "./device-core.js";
 import { fill } from "./kernels/kernel.js";
 import { type Program, program, sessionModel } from "./program.js";
 import { programCost } from "./program-cost.js";
@@ -174,8 +174,7 @@ export class OnnxBackend extends tf.KernelBackend {
   override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
     const entry = this.entries.get(dataId);
     if (!entry.value) return cpuBackend().readSync(entry.foreign!.dataId);
-    const storage = this.computed(entry.value);
-    return (storage.host ?? (await this.device.read(storage.device))) as tf.BackendValues;
+    return (this.onHost(entry.value) ?? (await this.device.read(devicePart(entry.value)))) as tf.BackendValues;
   }
 
   override readSync(dataId: tf.DataId): tf.BackendValues {
@@ -185,14 +184,15 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   readValueSync(value: Value): HostArray {
-    const storage = this.computed(value);
-    return storage.host ?? this.device.readSync(storage.device);
+    return this.onHost(value) ?? this.device.readSync(devicePart(value));
   }
 
-  private computed(value: Value): Storage {
+  /** The value's bytes if they are on this thread, computed or under way in any case. */
+  private onHost(value: Value): HostArray | undefined {
     this.trace?.onRead(value);
     if (!value.storage) this.flush();
-    return value.storage!;
+    const { host } = value.storage!;
+    return host && host.length !== value.size ? host.slice(value.offset, value.offset + value.size) : host;
   }
 
   // --- computing
@@ -248,9 +248,16 @@ export class OnnxBackend extends tf.KernelBackend {
   /** What a session reads for a value whose bytes exist. */
   feed(value: Value): Feed {
     const storage = value.storage!;
-    if (storage.host && storage.host.byteLength <= INLINE_BYTES) return storage.host;
-    if (!storage.device) this.upload(storage);
-    return storage.device;
+    if (storage.host && storage.host.byteLength <= INLINE_BYTES) {
+      return storage.host.subarray(value.offset, value.offset + value.size);
+    }
+    return this.onDevice(value);
+  }
+
+  /** Where the device has a value whose bytes exist. */
+  onDevice(value: Value): BufferPart {
+    if (!value.storage!.device) this.upload(value.storage!);
+    return devicePart(value);
   }
 
   retain(value: Value): void {
@@ -313,6 +320,10 @@ export class OnnxBackend extends tf.KernelBackend {
     this.sessions.clear();
     void this.device.dispose();
   }
+}
+
+function devicePart({ storage, offset, size }: Value): BufferPart {
+  return { buffer: storage!.device, offset, length: size };
 }
 
 /** A pending value has been computed, or will be by the time the device is asked for it. */

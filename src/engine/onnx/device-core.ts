@@ -1,8 +1,15 @@
 import type { OrtRuntime, OrtSession, OrtTensor } from "./runtime.js";
 import type { ElementType, HostArray } from "./values.js";
 
-/** What a session reads: a buffer on the device by id, or data sent along. */
-export type Feed = number | HostArray;
+/** A buffer on the device, or `length` elements of it. */
+export interface BufferPart {
+  buffer: number;
+  offset: number;
+  length: number;
+}
+
+/** What a session reads: something on the device, or data sent along. */
+export type Feed = BufferPart | HostArray;
 
 export interface SessionInput {
   name: string;
@@ -10,9 +17,16 @@ export interface SessionInput {
   shape: readonly number[];
 }
 
+/** A weight that is part of a session; the model names it without its bytes. */
+export interface SessionConstant {
+  name: string;
+  data: BufferPart;
+}
+
 export interface SessionModel {
   model: Uint8Array;
   inputs: SessionInput[];
+  constants: SessionConstant[];
   /** Names of the outputs. */
   outputs: string[];
   /** ONNX Runtime's session options. */
@@ -33,9 +47,8 @@ export interface DeviceUsage {
 
 interface Buffer {
   data: HostArray;
-  /** The last view that a session read: most buffers are always read in one shape and as one type. */
-  tensor?: OrtTensor;
-  shape?: string;
+  /** What sessions read of it: most buffers are always read in one shape and as one type. */
+  views?: Map<string, OrtTensor>;
 }
 
 /** Buffers and sessions of ONNX Runtime, by the caller's numbers. Runs where it is called; see device.ts for the thread. */
@@ -58,7 +71,8 @@ export class DeviceCore {
     try {
       const session = new this.runtime.Session();
       const { buffer, byteOffset, byteLength } = spec.model;
-      session.loadModel(buffer, byteOffset, byteLength, spec.options);
+      const externalData = spec.constants.map(({ name, data }) => ({ path: name, data: bytesOf(this.part(data)) }));
+      session.loadModel(buffer, byteOffset, byteLength, { ...spec.options, externalData });
       this.sessions.set(id, { session, inputs: spec.inputs, outputs: spec.outputs });
     } catch (error) {
       this.sessions.set(id, error as Error);
@@ -83,11 +97,14 @@ export class DeviceCore {
     }
   }
 
-  read(id: number): HostArray {
-    const buffer = this.buffers.get(id);
-    if (!buffer) throw new Error(`onnx device: there is no buffer ${id}`);
-    if (buffer instanceof Error) throw buffer;
-    return buffer.data;
+  /** The bytes themselves, not a copy. */
+  read(part: BufferPart): HostArray {
+    return this.part(part);
+  }
+
+  /** All of a buffer. */
+  readWhole(id: number): HostArray {
+    return this.buffer(id).data;
   }
 
   usage(): DeviceUsage {
@@ -109,15 +126,30 @@ export class DeviceCore {
   }
 
   private view(feed: Feed, { type, shape }: SessionInput): OrtTensor {
-    if (typeof feed !== "number") return new this.runtime.Tensor(type, feed, shape);
-    const buffer = this.buffers.get(feed);
-    if (!buffer) throw new Error(`onnx device: there is no buffer ${feed}`);
-    if (buffer instanceof Error) throw buffer;
-    const key = `${type}[${shape}]`;
-    if (buffer.shape !== key) {
-      buffer.tensor = new this.runtime.Tensor(type, buffer.data, shape);
-      buffer.shape = key;
-    }
-    return buffer.tensor!;
+    if (ArrayBuffer.isView(feed)) return new this.runtime.Tensor(type, feed, shape);
+    const buffer = this.buffer(feed.buffer);
+    const key = `${type}[${shape}]${feed.offset}`;
+    buffer.views ??= new Map();
+    const known = buffer.views.get(key);
+    if (known) return known;
+    const tensor = new this.runtime.Tensor(type, this.part(feed), shape);
+    buffer.views.set(key, tensor);
+    return tensor;
   }
+
+  private part({ buffer, offset, length }: BufferPart): HostArray {
+    const { data } = this.buffer(buffer);
+    return data.length === length ? data : data.subarray(offset, offset + length);
+  }
+
+  private buffer(id: number): Buffer {
+    const buffer = this.buffers.get(id);
+    if (!buffer) throw new Error(`onnx device: there is no buffer ${id}`);
+    if (buffer instanceof Error) throw buffer;
+    return buffer;
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: HostArray): Uint8Array {
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }

@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type DeviceMessage, type DeviceReply, type DeviceStart, INLINE_BYTES } from "./device.js";
-import { DeviceCore } from "./device-core.js";
+import { type BufferPart, DeviceCore } from "./device-core.js";
 import { loadRuntime } from "./runtime.js";
 
 /** The thread that computes. Its messages arrive in the order in which device.ts sent them. */
@@ -45,7 +45,7 @@ function handle(core: DeviceCore, message: DeviceMessage): void {
       break;
     }
     case "read": {
-      const reply = attemptRead(core, message.id);
+      const reply = attemptRead(core, message.part);
       if (message.reply) answer(port, { ...reply, id: message.reply });
       else answerSync(reply);
       break;
@@ -58,15 +58,15 @@ function handle(core: DeviceCore, message: DeviceMessage): void {
 /** Small results, such as a loss, go back at once: the caller will want them. */
 function finished(core: DeviceCore, { reply, outputs }: { reply?: number; outputs: number[] }): DeviceReply {
   const small = outputs.map((id) => {
-    const data = core.read(id);
+    const data = core.readWhole(id);
     return data.byteLength <= INLINE_BYTES ? data.slice() : undefined;
   });
   return { id: reply, small };
 }
 
-function attemptRead(core: DeviceCore, id: number): DeviceReply {
+function attemptRead(core: DeviceCore, part: BufferPart): DeviceReply {
   try {
-    return { data: core.read(id).slice() };
+    return { data: core.read(part).slice() };
   } catch (error) {
     return { error: messageOf(error) };
   }

@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { DeviceUsage, Feed, SessionModel } from "./device-core.js";
+import type { BufferPart, DeviceUsage, Feed, SessionModel } from "./device-core.js";
 import type { HostArray } from "./values.js";
 
 /** Up to this size numbers travel with the commands; larger ones lie on the device. */
@@ -11,7 +11,7 @@ export type DeviceMessage =
   | { kind: "load"; id: number; spec: SessionModel }
   | { kind: "unload"; id: number }
   | { kind: "run"; session: number; feeds: Feed[]; outputs: number[]; reply?: number }
-  | { kind: "read"; id: number; reply?: number }
+  | { kind: "read"; part: BufferPart; reply?: number }
   | { kind: "usage"; reply: number };
 
 export interface DeviceReply {
@@ -117,15 +117,15 @@ export class Device {
     return outputs.map((buffer, i) => ({ buffer, host: small?.[i] }));
   }
 
-  async read(id: number): Promise<HostArray> {
-    const reply = await this.ask((number) => ({ kind: "read", id, reply: number }));
+  async read(part: BufferPart): Promise<HostArray> {
+    const reply = await this.ask((number) => ({ kind: "read", part, reply: number }));
     return reply.data!;
   }
 
   /** Blocks this thread until the buffer has been computed. */
-  readSync(id: number): HostArray {
+  readSync(part: BufferPart): HostArray {
     Atomics.store(this.signal, 0, 0);
-    this.send({ kind: "read", id });
+    this.send({ kind: "read", part });
     return this.receiveSync().data!;
   }
 

@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import * as tf from "@tensorflow/tfjs";
 import type { NamedTensors } from "../../model/types.js";
 import type { JitFunction } from "../types.js";
@@ -5,11 +6,15 @@ import type { OnnxBackend } from "./backend.js";
 import { BoundedCache } from "./bounded-cache.js";
 import type { Feed } from "./device-core.js";
 import { JitError } from "./errors.js";
+import { packedWeights } from "./packed-weights.js";
 import { sessionModel } from "./program.js";
 import { programCost } from "./program-cost.js";
 import { BACKEND_NAME } from "./register.js";
 import { releaseTrace, type Source, type Trace, traceStep } from "./trace.js";
 import type { Value } from "./values.js";
+
+/** How much of the machine's memory the matrices of one session may take. */
+const PACKED_BYTES = totalmem() / 32;
 
 /** A traced step, ready to be replayed. */
 interface Plan {
@@ -62,11 +67,14 @@ function makePlan(
   inputs: NamedTensors,
 ): Plan {
   const trace = traceStep(backend, label, step, inputs);
-  const session = backend.device.load(sessionModel(trace.graph, backend.settings));
   // A constant that the step made has no tensor any more; a weight from outside has.
   const captured = trace.retained.filter((value) => value.storage!.holders > 0);
+  const frozen = new Set(captured);
+  const packed = packedWeights(trace.graph, (value) => frozen.has(value), PACKED_BYTES);
+  const places = new Map([...packed.weights].map((value) => [value, backend.onDevice(value)]));
+  const session = backend.device.load(sessionModel(trace.graph, backend.settings, places));
+  const bytes = programCost(trace.graph).peakBytes + packed.bytes;
   // The session has the graph; its nodes would only take memory.
-  const bytes = programCost(trace.graph).peakBytes;
   trace.graph.nodes = [];
   return { session, trace, captured, calls: 0, bytes };
 }

@@ -1,5 +1,5 @@
-import type { SessionModel } from "./device-core.js";
-import { programCost } from "./program-cost.js";
+import type { BufferPart, SessionModel } from "./device-core.js";
+import { PRODUCTS, programCost } from "./program-cost.js";
 import { encodeModel, type InitializerSpec, type NodeSpec, type TensorSpec } from "./protobuf.js";
 import { type SessionSettings, sessionOptions } from "./runtime.js";
 import { sharedProducts } from "./shared-products.js";
@@ -76,22 +76,33 @@ export function program(outputs: readonly Value[], { share = false } = {}): Prog
 /** About a millisecond on one core. */
 const SMALL_OPERATIONS = 4e6;
 
-/** The ONNX model of a program. */
-export function sessionModel(graph: Program, settings: SessionSettings): SessionModel {
+/**
+ * The ONNX model of a program.
+ * @param weights matrices that become part of the session, and where the device has them
+ */
+export function sessionModel(
+  graph: Program,
+  settings: SessionSettings,
+  weights: ReadonlyMap<Value, BufferPart> = new Map(),
+): SessionModel {
   const { nodes, feeds, literals, outputs, taken } = graph;
   // Threads cost more than they give in a small graph, above all where other programs run too.
   const threads = programCost(graph).operations < SMALL_OPERATIONS ? 1 : settings.threads;
   const model = encodeModel({
     // ONNX Runtime walks back from the last node and, among the inputs of a node, computes the highest numbered first.
     // Reversed, it keeps to the recorded order: a layer recomputed for its gradient is not computed before its turn.
-    nodes: nodes.map((node) => nodeSpec(node, taken)).reverse(),
+    nodes: nodes.map((node) => nodeSpec(node, taken, weights)).reverse(),
     inputs: feeds.map(tensorSpec),
     outputs: outputs.map(tensorSpec),
-    initializers: literals.map(initializerSpec),
+    initializers: [
+      ...literals.map(initializerSpec),
+      ...[...weights.keys()].map((value) => ({ ...tensorSpec(value), name: weightName(value) })),
+    ],
   });
   return {
     model,
     inputs: feeds.map((value) => ({ name: value.label, type: value.type, shape: value.shape })),
+    constants: [...weights].map(([value, data]) => ({ name: weightName(value), data })),
     outputs: outputs.map((value) => value.label),
     options: sessionOptions({ ...settings, threads }),
   };
@@ -112,14 +123,21 @@ function reachable(outputs: readonly Value[], mark: number, taken: (value: Value
   return nodes.sort((a, b) => a.order - b.order);
 }
 
-function nodeSpec(node: GraphNode, taken: Program["taken"]): NodeSpec {
+function nodeSpec(node: GraphNode, taken: Program["taken"], weights: ReadonlyMap<Value, unknown>): NodeSpec {
+  // Other readers of such a matrix get it as an input: the session forgets the bytes as they were.
+  const nameOf = (value: Value, at: number) =>
+    at === 1 && PRODUCTS.has(node.op) && weights.has(value) ? weightName(value) : value.label;
   return {
     op: node.op,
     domain: node.domain,
-    inputs: node.inputs.map((value) => taken(value).label),
+    inputs: node.inputs.map((value, at) => nameOf(taken(value), at)),
     outputs: node.outputs.map((value) => value.label),
     attributes: node.attributes,
   };
+}
+
+function weightName({ label }: Value): string {
+  return `packed_${label}`;
 }
 
 function tensorSpec({ label, type, shape }: Value): TensorSpec {

@@ -21,7 +21,8 @@ export interface TensorSpec {
 }
 
 export interface InitializerSpec extends TensorSpec {
-  data: Uint8Array;
+  /** Absent: the bytes are given beside the model, under the initializer's name. */
+  data?: Uint8Array;
 }
 
 export interface GraphSpec {
@@ -59,11 +60,21 @@ function writeGraph(writer: Writer, graph: GraphSpec): void {
       proto.ints(1, shape);
       proto.int(2, type);
       proto.string(8, name);
-      proto.raw(9, data);
+      if (data) proto.raw(9, data);
+      else writeElsewhere(proto, name);
     });
   }
   for (const input of graph.inputs) writer.message(11, (proto) => writeValueInfo(proto, input));
   for (const output of graph.outputs) writer.message(12, (proto) => writeValueInfo(proto, output));
+}
+
+/** TensorProto.DataLocation EXTERNAL, whole and from its beginning. */
+function writeElsewhere(writer: Writer, location: string): void {
+  writer.message(13, (entry) => {
+    entry.string(1, "location");
+    entry.string(2, location);
+  });
+  writer.int(14, 1);
 }
 
 function writeNode(writer: Writer, node: NodeSpec): void {

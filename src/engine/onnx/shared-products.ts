@@ -60,7 +60,7 @@ function repeatedProducts(nodes: readonly GraphNode[]): Repeated[] {
 /** Bytes that exist are the same when they lie in the same place and are seen in the same shape. */
 function given(value: Value, numberOf: (key: unknown) => number): string {
   const { literal } = value.storage!;
-  return literal ?? `${numberOf(value.storage)} ${value.type} ${value.shape}`;
+  return literal ?? `${numberOf(value.storage)} ${value.type} ${value.shape} ${value.offset}`;
 }
 
 function innerLength({ inputs, attributes }: GraphNode): number {

@@ -56,10 +56,12 @@ export class Value {
   mark = 0;
   label = "";
 
+  /** @param offset where in `storage` the value begins, in elements */
   constructor(
     readonly shape: readonly number[],
     readonly type: ElementType,
     readonly order: number,
+    readonly offset = 0,
   ) {
     this.size = sizeOf(shape);
   }
@@ -154,13 +156,23 @@ export function reshape(value: Value, shape: readonly number[]): Value {
   if (value.storage) {
     const { literal, host } = value.storage;
     if (literal !== undefined && host) return literalValue(host, shape, value.type);
-    const view = new Value(shape, value.type, nextOrder());
-    view.storage = value.storage;
-    return view;
+    return view(value, shape, value.offset);
   }
   const source = value.node?.op === "Reshape" ? value.node.inputs[0]! : value;
   if (sameShape(source.shape, shape)) return source;
   return emit("Reshape", [source, indices(shape)], shape, value.type, { allowzero: 1 });
+}
+
+/** Whether there are bytes to look at, and they are not part of the graph. A stand-in for an input has none. */
+export function hasBytes({ host, device, literal }: Storage): boolean {
+  return literal === undefined && (host !== undefined || device > 0);
+}
+
+/** Some of a value's bytes, without a copy: they must exist. */
+export function view(value: Value, shape: readonly number[], offset: number): Value {
+  const part = new Value(shape, value.type, nextOrder(), offset);
+  part.storage = value.storage;
+  return part;
 }
 
 export function retain(value: Value): void {

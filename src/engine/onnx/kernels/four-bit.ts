@@ -20,7 +20,7 @@ export const fourBitKernels: Kernels = {
 /** The same bytes under their true type: to ONNX Runtime a bool is 0 or 1. */
 function asBytes(bools: Value): Value {
   if (!bools.storage) throw new Error("onnx: packed bytes must be given, not computed");
-  const view = new Value(bools.shape, "uint8", nextOrder());
-  view.storage = bools.storage;
-  return view;
+  const bytes = new Value(bools.shape, "uint8", nextOrder(), bools.offset);
+  bytes.storage = bools.storage;
+  return bytes;
 }

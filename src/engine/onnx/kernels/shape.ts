@@ -3,12 +3,14 @@ import {
   type ElementType,
   emit,
   emitAll,
+  hasBytes,
   hostValue,
   indices,
   reshape,
   sameShape,
   sizeOf,
   type Value,
+  view,
 } from "../values.js";
 import { cast, fill, type Kernels, scalar, transpose, type Unary } from "./kernel.js";
 
@@ -59,9 +61,19 @@ function inserted(shape: readonly number[], at: number, size: number): number[] 
 function slice(x: Value, starts: readonly number[], ends: readonly number[]): Value {
   const shape = starts.map((start, i) => ends[i]! - start);
   if (sameShape(shape, x.shape)) return x;
+  const at = rowsBehindOneAnother(x, starts, shape);
+  if (at !== undefined) return view(x, shape, x.offset + at);
   const axes = shape.map((_, i) => i).filter((i) => shape[i] !== x.shape[i]);
-  const at = (values: readonly number[]) => indices(axes.map((axis) => values[axis]!));
-  return emit("Slice", [x, at(starts), at(ends), indices(axes)], shape, x.type);
+  const along = (values: readonly number[]) => indices(axes.map((axis) => values[axis]!));
+  return emit("Slice", [x, along(starts), along(ends), indices(axes)], shape, x.type);
+}
+
+/** Where the slice begins, when its elements lie in a row among bytes that exist: then it needs no copy. */
+function rowsBehindOneAnother(x: Value, starts: readonly number[], shape: readonly number[]): number | undefined {
+  if (!x.storage || !hasBytes(x.storage)) return undefined;
+  const cut = shape.findIndex((size) => size !== 1);
+  if (cut >= 0 && shape.some((size, axis) => axis > cut && size !== x.shape[axis])) return undefined;
+  return starts.reduce((at, start, axis) => at * x.shape[axis]! + start, 0);
 }
 
 interface StridedSlice {
