@@ -1,5 +1,7 @@
 import type { Scalar, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
+import { frozenHeadLoss } from "./frozen-head.js";
+import { capped, labelLogit, targets } from "./labels.js";
 import { custom, scatterAdd } from "./ops.js";
 
 /** Numbers in one `[tokens, vocab]` tile (64 MB of float32). Five tiles or so live at a time. */
@@ -11,14 +13,14 @@ export interface HeadOptions {
   /** Whether the head's weight trains; a frozen one gets no gradient. */
   trains: boolean;
   label_smoothing_factor?: number;
-  /** For tests: how many tokens one tile holds. */
+  /** For tests: how many tokens one tile holds, and how many words a chunk of a frozen head. */
   tile_tokens?: number;
+  chunk_words?: number;
 }
 
 /**
- * Sum of the cross-entropies of `hidden · headᵀ` against `labels`, without ever holding all logits: tokens go through in
- * tiles, and each tile leaves only its loss and its gradients behind (as in Liger's fused linear cross-entropy).
- * The label's own logit comes from a gathered row of the head, so that no one-hot matrix exists either.
+ * Sum of the cross-entropies of `hidden · headᵀ` against `labels`, without ever holding all logits (as in Liger's fused
+ * linear cross-entropy): the gradients are computed along with the loss, part by part.
  *
  * @param hidden `[tokens, hidden]`
  * @param head `[vocab, hidden]`
@@ -30,55 +32,51 @@ export function linearCrossEntropySum(
   labels: Tensor1D,
   options: HeadOptions,
 ): Scalar {
-  const run = (h: Tensor2D, e: Tensor2D, save: (t: tf.Tensor[]) => void) => {
-    const losses: Scalar[] = [];
-    const gradients: Tensor2D[] = [];
-    let headGradient: Tensor2D | undefined;
-    for (const tile of tiles(h, labels, e.shape[0], options.tile_tokens)) {
-      const result = tf.tidy(() => lossAndGradients(tile.hidden, e, tile.labels, options));
-      losses.push(result.loss);
-      gradients.push(result.hidden);
-      if (result.head) {
-        const sum: Tensor2D = headGradient ? tf.add(headGradient, result.head) : result.head;
-        headGradient = sum;
-      }
-    }
-    save([gradients.length === 1 ? gradients[0]! : tf.concat(gradients, 0), ...(headGradient ? [headGradient] : [])]);
-    return {
-      value: losses.length === 1 ? losses[0]! : tf.addN(losses),
-      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => saved.map((gradient) => tf.mul(gradient, dy)),
-    };
-  };
-  return (
-    options.trains
-      ? custom([hidden, head], ([h, e], save) => run(h as Tensor2D, e as Tensor2D, save))
-      : custom([hidden], ([h], save) => run(h as Tensor2D, head, save))
+  const { softcap, chunk_words } = options;
+  if (options.trains) {
+    return custom([hidden, head], ([h, e], save) =>
+      withGradients(save, tiled(h as Tensor2D, e as Tensor2D, labels, options)),
+    ) as Scalar;
+  }
+  return custom([hidden], ([h], save) =>
+    withGradients(
+      save,
+      options.label_smoothing_factor
+        ? tiled(h as Tensor2D, head, labels, options)
+        : frozenHeadLoss(h as Tensor2D, head, labels, { softcap, chunk_words }),
+    ),
   ) as Scalar;
 }
 
-/** The summed loss without its gradient, and the most likely token at every position, `[tokens]` int32. */
-export function linearArgmax(
-  hidden: Tensor2D,
-  head: Tensor2D,
-  labels: Tensor1D,
-  options: HeadOptions,
-): { loss_sum: Scalar; predictions: Tensor1D } {
+interface LossAndGradients {
+  loss: Scalar;
+  gradient: Tensor2D;
+  headGradient?: Tensor2D | undefined;
+}
+
+function withGradients(save: (tensors: tf.Tensor[]) => void, { loss, gradient, headGradient }: LossAndGradients) {
+  save(headGradient ? [gradient, headGradient] : [gradient]);
+  return {
+    value: loss,
+    gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => saved.map((gradient) => tf.mul(gradient, dy)),
+  };
+}
+
+/** Tokens go through in tiles, and each tile leaves only its loss and its gradients behind. */
+function tiled(h: Tensor2D, e: Tensor2D, labels: Tensor1D, options: HeadOptions): LossAndGradients {
   const losses: Scalar[] = [];
-  const predictions: Tensor1D[] = [];
-  for (const tile of tiles(hidden, labels, head.shape[0], options.tile_tokens)) {
-    const [loss, best] = tf.tidy(() => {
-      const logits = capped<Tensor2D>(tf.matMul(tile.hidden, head, false, true), options.softcap).value;
-      const { lse } = logSumExp(logits);
-      const { weight, index } = targets(tile.labels);
-      const own = labelLogit(tile.hidden, head, index, options.softcap).value;
-      return [tf.sum(tf.mul(tf.sub(lse, own), weight)) as Scalar, tf.argMax(logits, -1) as Tensor1D];
-    });
-    losses.push(loss);
-    predictions.push(best);
+  const gradients: Tensor2D[] = [];
+  let headGradient: Tensor2D | undefined;
+  for (const tile of tiles(h, labels, e.shape[0], options.tile_tokens)) {
+    const result = tf.tidy(() => lossAndGradients(tile.hidden, e, tile.labels, options));
+    losses.push(result.loss);
+    gradients.push(result.hidden);
+    if (result.head) headGradient = headGradient ? tf.add(headGradient, result.head) : result.head;
   }
   return {
-    loss_sum: losses.length === 1 ? losses[0]! : (tf.addN(losses) as Scalar),
-    predictions: predictions.length === 1 ? predictions[0]! : tf.concat(predictions, 0),
+    loss: losses.length === 1 ? losses[0]! : (tf.addN(losses) as Scalar),
+    gradient: gradients.length === 1 ? gradients[0]! : tf.concat(gradients, 0),
+    headGradient,
   };
 }
 
@@ -114,30 +112,12 @@ function lossAndGradients(h: Tensor2D, e: Tensor2D, labels: Tensor1D, options: H
   return { loss: tf.sum(tf.mul(perToken, weight)) as Scalar, hidden, head };
 }
 
-/** The soft-cap and its derivative by the raw logits. */
-function capped<T extends tf.Tensor>(raw: T, softcap: number | null): { value: T; slope: T | undefined } {
-  if (!softcap) return { value: raw, slope: undefined };
-  const t = tf.tanh(tf.div(raw, softcap));
-  return { value: tf.mul(t, softcap), slope: tf.sub(1, tf.square(t)) as T };
-}
-
 function logSumExp(logits: Tensor2D): { lse: Tensor1D; shares: Tensor2D } {
   const top = tf.max(logits, -1, true);
   const powers: Tensor2D = tf.exp(tf.sub(logits, top));
   const sum = tf.sum(powers, -1, true);
   const lse: Tensor1D = tf.reshape(tf.add(top, tf.log(sum)), [-1]);
   return { lse, shares: tf.div(powers, sum) };
-}
-
-function labelLogit(h: Tensor2D, e: Tensor2D, index: Tensor1D, softcap: number | null) {
-  const rows: Tensor2D = tf.gather(e, index);
-  return { rows, ...capped(tf.sum(tf.mul(h, rows), -1) as Tensor1D, softcap) };
-}
-
-/** 1 and the label where there is one, 0 and index 0 where the label is -100. */
-function targets(labels: Tensor1D): { weight: Tensor1D; index: Tensor1D } {
-  const counted: Tensor1D = tf.cast(tf.notEqual(labels, -100), "int32");
-  return { weight: tf.cast(counted, "float32"), index: tf.mul<Tensor1D>(labels, counted) };
 }
 
 function* tiles(hidden: Tensor2D, labels: Tensor1D, vocab: number, tileTokens?: number) {

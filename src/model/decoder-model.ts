@@ -1,10 +1,11 @@
 import type { Scalar, Tensor1D, Tensor2D, Tensor3D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import type { Architecture } from "./architecture.js";
-import { linearArgmax, linearCrossEntropySum, linearLogits } from "./cross-entropy.js";
+import { linearCrossEntropySum, linearLogits } from "./cross-entropy.js";
 import { hiddenStates, type Weights } from "./decoder.js";
 import type { FloatDtype } from "./dtype.js";
 import { listed, ModelError } from "./errors.js";
+import { linearArgmax } from "./frozen-head.js";
 import { Generator } from "./generate.js";
 import type {
   CausalLM,
@@ -66,8 +67,8 @@ export abstract class DecoderModel implements CausalLM {
   evaluate(params: NamedTensors, inputs: ModelInputs): { loss_sum: Scalar; predictions: Tensor2D } {
     return tf.tidy(() => {
       const hidden = this.hidden(params, inputs);
-      const { weight, trains } = this.head(params);
-      const best = linearArgmax(hidden, weight, shiftedLabels(inputs), { softcap: this.arch.finalSoftcap, trains });
+      const { weight } = this.head(params);
+      const best = linearArgmax(hidden, weight, shiftedLabels(inputs), { softcap: this.arch.finalSoftcap });
       return { loss_sum: best.loss_sum, predictions: tf.reshape(best.predictions, inputs.input_ids.shape) };
     });
   }

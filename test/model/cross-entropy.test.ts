@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
-import { linearArgmax, linearCrossEntropySum, linearLogits } from "../../src/model/cross-entropy.js";
+import { linearCrossEntropySum, linearLogits } from "../../src/model/cross-entropy.js";
+import { linearArgmax } from "../../src/model/frozen-head.js";
 import { relativeDifference, values } from "./reference.js";
 
 before(() => tf.setBackend("cpu"));
@@ -23,7 +24,8 @@ const setup = () => ({
   labels: tf.tensor1d([3, 0, -100, 12, 3, 3, -100, 7, 1, 2, -100], "int32"),
 });
 
-for (const softcap of [null, 4]) {
+// 70: too high for exponentials without a maximum.
+for (const softcap of [null, 4, 70]) {
   for (const smoothing of [0, 0.1]) {
     test(`tiles give the whole loss and gradients (softcap ${softcap}, smoothing ${smoothing})`, () => {
       tf.tidy(() => {
@@ -31,8 +33,8 @@ for (const softcap of [null, 4]) {
         const expected = tf.valueAndGrads((h: Tensor, e: Tensor) =>
           composed(h as Tensor2D, e as Tensor2D, labels, softcap, smoothing),
         )([h, e], tf.scalar(0.7));
-        for (const tile_tokens of [undefined, 1, 4]) {
-          const options = { softcap, label_smoothing_factor: smoothing, tile_tokens };
+        for (const size of [undefined, 1, 4]) {
+          const options = { softcap, label_smoothing_factor: smoothing, tile_tokens: size, chunk_words: size };
           const both = tf.valueAndGrads((h: Tensor, e: Tensor) =>
             linearCrossEntropySum(h as Tensor2D, e as Tensor2D, labels, { ...options, trains: true }),
           )([h, e], tf.scalar(0.7));
@@ -60,11 +62,28 @@ test("no tensor as large as the whole logits appears", () => {
     largest = Math.max(largest, args[0].size);
   };
   try {
-    tf.tidy(() => linearCrossEntropySum(h, e, labels, { softcap: 4, trains: false, tile_tokens: 2 }));
-    tf.tidy(() => linearArgmax(h, e, labels, { softcap: 4, trains: false, tile_tokens: 2 }).loss_sum);
+    tf.tidy(() => linearCrossEntropySum(h, e, labels, { softcap: 4, trains: false, chunk_words: 2 }));
+    tf.tidy(() => linearCrossEntropySum(h, e, labels, { softcap: 4, trains: true, tile_tokens: 2 }));
+    tf.tidy(() => linearArgmax(h, e, labels, { softcap: 4, chunk_words: 2 }).loss_sum);
   } finally {
     engine.trackTensor = track;
   }
   assert.ok(largest <= e.size, `${largest} elements, whole logits have ${11 * 13}`);
   tf.dispose([h, e, labels]);
+});
+
+test("the most likely word and the loss are those of whole logits, whatever the chunks", () => {
+  tf.tidy(() => {
+    const { h, e, labels } = setup();
+    // Words 2 and 9 are equal: the first is taken.
+    const twins = tf.concat([tf.slice(e, [0, 0], [9, 5]), tf.slice(e, [2, 0], [1, 5]), tf.slice(e, [10, 0], [3, 5])]);
+    const head = tf.mul(twins, 3) as Tensor2D;
+    const expected = tf.argMax(linearLogits(h, head, 30), -1).dataSync();
+    const loss = values(composed(h, head, labels, 30, 0));
+    for (const chunk_words of [undefined, 1, 4]) {
+      const { loss_sum, predictions } = linearArgmax(h, head, labels, { softcap: 30, chunk_words });
+      assert.deepEqual([...predictions.dataSync()], [...expected]);
+      assert.ok(relativeDifference(values(loss_sum), loss) < 1e-6);
+    }
+  });
 });
