@@ -132,6 +132,7 @@ export class PreTrainedModel extends DecoderModel {
     const get = (name: string) => params[name] ?? this.tensors.get(name) ?? this.quantized.get(name)?.dequantize();
     return {
       get,
+      trains: (name) => name in params,
       linear: (name, x, bias = true) => {
         const key = `${name}.weight`;
         const packed = key in params ? undefined : this.quantized.get(key);

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType } from "./architecture.js";
 import { checkpointed } from "./checkpointing.js";
 import { attentionMasks } from "./mask.js";
-import { geluTanh, lookup, rmsNormalize, rotate, silu } from "./ops.js";
+import { gatedUnit, lookup, rmsNorm, rotate } from "./ops.js";
 import { type RopeTable, ropeTables, ropeTablesOf } from "./rope.js";
 import type { ModelInputs, NamedTensors, StepOptions } from "./types.js";
 
@@ -11,6 +11,8 @@ import type { ModelInputs, NamedTensors, StepOptions } from "./types.js";
 export interface Weights {
   /** A parameter by state dict name, in float32; undefined if the model has none of that name. */
   get(name: string): Tensor | undefined;
+  /** Whether a parameter needs a gradient. */
+  trains(name: string): boolean;
   /** `x · Wᵀ` of the linear module `name` (no `.weight`), plus its bias if it has one; `x`: `[tokens, in]`. */
   linear(name: string, x: Tensor2D, bias?: boolean): Tensor2D;
 }
@@ -100,13 +102,12 @@ function layer(arch: Architecture, weights: Weights, i: number, x: Tensor2D, pas
 
 function norm<T extends Tensor>(arch: Architecture, weights: Weights, name: string, x: T): T {
   const weight = weights.get(`${name}.weight`)!;
-  return tf.mul(rmsNormalize(x, arch.normEps), arch.normOffset ? tf.add(weight, 1) : weight);
+  return rmsNorm(x, arch.normOffset ? tf.add(weight, 1) : weight, arch.normEps, weights.trains(`${name}.weight`));
 }
 
 function mlp(arch: Architecture, weights: Weights, layer: string, x: Tensor2D): Tensor2D {
-  const activate = arch.activation === "silu" ? silu : geluTanh;
-  const gate = activate(weights.linear(`${layer}.mlp.gate_proj`, x));
-  return weights.linear(`${layer}.mlp.down_proj`, tf.mul(gate, weights.linear(`${layer}.mlp.up_proj`, x)));
+  const [gate, up] = ["gate_proj", "up_proj"].map((name) => weights.linear(`${layer}.mlp.${name}`, x));
+  return weights.linear(`${layer}.mlp.down_proj`, gatedUnit(arch.activation, gate!, up!));
 }
 
 function attention(arch: Architecture, weights: Weights, i: number, x: Tensor2D, pass: Pass): Tensor2D {

@@ -39,6 +39,7 @@ export function withAdapters(
 ): Weights {
   return {
     get: weights.get,
+    trains: weights.trains,
     linear(name, x, bias = true) {
       const adapter = adapters.get(name);
       if (!adapter) return weights.linear(name, x, bias);

@@ -1,64 +1,93 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
+import { hasFused, RMS_NORM, ROTATE, runFused } from "./fused-kernels.js";
 
 /**
  * The few operations that a decoder needs beyond tfjs core, each with a gradient that keeps less and computes less than
- * the composed one. All of them use only kernels that every backend has.
+ * the composed one. They use kernels that every backend has, or one of our own where the backend has it.
  */
 
-/** `x / sqrt(mean(x²) + eps)` over the last axis; Zhang and Sennrich 2019. The weight is applied by the caller. */
-export function rmsNormalize<T extends Tensor>(x: T, eps: number): T {
-  return custom([x], ([x], save) => {
-    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x!), -1, true), eps));
-    const y = tf.mul(x!, inverse);
-    save([y, inverse]);
+/**
+ * `weight · x / sqrt(mean(x²) + eps)` over the last axis; Zhang and Sennrich 2019.
+ * @param trains whether the weight needs a gradient
+ */
+export function rmsNorm<T extends Tensor>(x: T, weight: Tensor, eps: number, trains: boolean): T {
+  return custom(trains ? [x, weight] : [x], ([x, given], save) => {
+    const w = given ?? weight;
+    const [value, inverse] = hasFused(RMS_NORM)
+      ? runFused(RMS_NORM, { x: x!, weight: w }, { eps })
+      : normalized(x!, w, eps);
+    save([x!, w, inverse!]);
     return {
-      value: y,
-      gradFunc: (dy, [y, inverse]) => [tf.mul(tf.sub(dy, tf.mul(y!, tf.mean(tf.mul(dy, y!), -1, true))), inverse!)],
-    };
-  }) as T;
-}
-
-/** GELU, tanh form: `x/2 · (1 + tanh(√(2/π)(x + 0.044715x³)))`. */
-export function geluTanh<T extends Tensor>(x: T): T {
-  const c = Math.sqrt(2 / Math.PI);
-  return custom([x], ([x], save) => {
-    const t = tf.tanh(tf.mul(x!, tf.add(tf.mul(tf.square(x!), 0.044715 * c), c)));
-    save([x!, t]);
-    return {
-      value: tf.mul(tf.mul(x!, 0.5), tf.add(t, 1)),
-      gradFunc: (dy, [x, t]) => {
-        const inner = tf.add(tf.mul(tf.square(x!), 3 * 0.044715 * c * 0.5), 0.5 * c);
-        const slope = tf.mul(tf.mul(tf.sub(1, tf.square(t!)), x!), inner);
-        return [tf.mul(dy, tf.add(slope, tf.add(tf.mul(t!, 0.5), 0.5)))];
+      value: value!,
+      gradFunc: (dy, saved) => {
+        const [x, w, inverse] = saved as [Tensor, Tensor, Tensor];
+        const dNormalized = tf.mul(dy, w);
+        const along = tf.mul(tf.mean(tf.mul(dNormalized, x), -1, true), tf.mul(tf.square(inverse), inverse));
+        const dx = tf.sub(tf.mul(dNormalized, inverse), tf.mul(x, along));
+        if (!trains) return [dx];
+        const rows = tf.mul(dy, tf.mul(x, inverse));
+        return [
+          dx,
+          tf.sum(
+            rows,
+            rows.shape.slice(0, -1).map((_, axis) => axis),
+          ),
+        ];
       },
     };
   }) as T;
 }
 
-/** SiLU: `x · sigmoid(x)`. */
-export function silu<T extends Tensor>(x: T): T {
-  return tf.mul(x, tf.sigmoid(x));
+function normalized(x: Tensor, weight: Tensor, eps: number): [Tensor, Tensor] {
+  const inverse: Tensor = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps));
+  return [tf.mul(tf.mul(x, inverse), weight), inverse];
 }
 
 /**
- * Rotary position embedding (Su et al. 2021), half-split as in Hugging Face: `x·cos + swapHalves(x)·sin`, where the
- * sign of the first half lies in `sin`. `x`: `[batch, heads, seq, headDim]`, tables `[seq, headDim]` or `[batch, 1, seq, headDim]`.
+ * `activate(gate) · up`, the heart of a gated feed-forward layer (Shazeer 2020). GELU in its tanh form,
+ * `x/2 · (1 + tanh(√(2/π)(x + 0.044715x³)))`, is written as `x · sigmoid(2√(2/π)(x + 0.044715x³))`, so that it and SiLU
+ * are both `x · s`, and their slope is `s + x·s·(1 - s)·d` with the inner derivative d.
  */
-export function rotate<T extends Tensor>(x: T, cos: Tensor, sin: Tensor): T {
-  return custom([x], ([x], save) => {
-    save([cos, sin]);
+export function gatedUnit<T extends Tensor>(activation: "gelu_pytorch_tanh" | "silu", gate: T, up: T): T {
+  const k = 2 * Math.sqrt(2 / Math.PI);
+  return custom([gate, up], ([x, up], save) => {
+    // The sigmoid's argument over x: k(1 + 0.044715x²).
+    const inner = activation === "silu" ? undefined : tf.add(tf.mul(tf.square(x!), 0.044715 * k), k);
+    const s = tf.sigmoid(inner ? tf.mul(x!, inner) : x!);
+    const activated = tf.mul(x!, s);
+    save([activated, s, up!, ...(inner ? [inner] : [])]);
     return {
-      value: tf.add(tf.mul(x!, cos), tf.mul(swapHalves(x!), sin)),
-      // Swapping the halves is its own transpose.
-      gradFunc: (dy, [cos, sin]) => [tf.add(tf.mul(dy, cos!), swapHalves(tf.mul(dy, sin!)))],
+      value: tf.mul(activated, up!),
+      gradFunc: (dy, [activated, s, up, inner]) => {
+        const rest = tf.mul(activated!, tf.sub(1, s!));
+        // d(x · inner)/dx = k(1 + 3 · 0.044715x²).
+        const slope = tf.add(s!, inner ? tf.mul(rest, tf.sub(tf.mul(inner, 3), 2 * k)) : rest);
+        return [tf.mul(tf.mul(dy, up!), slope), tf.mul(dy, activated!)];
+      },
     };
   }) as T;
 }
 
-function swapHalves<T extends Tensor>(x: T): T {
-  const [a, b] = tf.split(x, 2, -1);
-  return tf.concat([b!, a!], -1) as T;
+/**
+ * Rotary position embedding (Su et al. 2021), half-split as in Hugging Face: the halves a, b of each head become
+ * `a·cos - b·sin, b·cos + a·sin`.
+ *
+ * @param x `[batch, heads, seq, headDim]`
+ * @param cos `[seq, headDim / 2]` or `[batch, 1, seq, headDim / 2]`, and so is `sin`
+ */
+export function rotate<T extends Tensor>(x: T, cos: Tensor, sin: Tensor): T {
+  return custom([x], ([x], save) => {
+    save([cos, sin]);
+    // The gradient turns back.
+    return { value: turned(x!, cos, sin), gradFunc: (dy, [cos, sin]) => [turned(dy, cos!, tf.neg(sin!))] };
+  }) as T;
+}
+
+function turned(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
+  if (hasFused(ROTATE)) return runFused(ROTATE, { x, cos, sin })[0]!;
+  const [a, b] = tf.split(x, 2, -1) as [Tensor, Tensor];
+  return tf.concat([tf.sub(tf.mul(a, cos), tf.mul(b, sin)), tf.add(tf.mul(b, cos), tf.mul(a, sin))], -1);
 }
 
 /**

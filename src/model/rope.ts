@@ -2,7 +2,7 @@ import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType, RopeSettings } from "./architecture.js";
 
-/** Cosine and signed sine of positions, `[positions, headDim]` or `[batch, 1, seq, headDim]`; see `rotate` in ops.ts. */
+/** Cosine and sine of positions, `[positions, headDim / 2]` or `[batch, 1, seq, headDim / 2]`; see `rotate` in ops.ts. */
 export interface RopeTable {
   cos: Tensor;
   sin: Tensor;
@@ -22,17 +22,15 @@ export function ropeTablesOf(arch: Architecture, positions: Tensor2D): Record<La
   const table = (settings: RopeSettings): RopeTable => {
     const frequencies = tf.tensor2d(inverseFrequencies(settings, arch.headDim), [1, arch.headDim / 2]);
     const angles = tf.mul(tf.reshape(tf.cast(positions, "float32"), [-1, 1]), frequencies);
-    const [cos, sin] = [tf.cos(angles), tf.sin(angles)];
-    const shape: [number, number, number, number] = [batch, 1, seq, arch.headDim];
-    const both = (a: Tensor, b: Tensor) => tf.reshape(tf.concat([a, b], 1), shape);
-    return { cos: both(cos, cos), sin: both(tf.neg(sin), sin) };
+    const shape: [number, number, number, number] = [batch, 1, seq, arch.headDim / 2];
+    return { cos: tf.reshape(tf.cos(angles), shape), sin: tf.reshape(tf.sin(angles), shape) };
   };
   return { full_attention: table(arch.rope.full_attention), sliding_attention: table(arch.rope.sliding_attention) };
 }
 
 function ropeTable(settings: RopeSettings, headDim: number, positions: number[]): RopeTable {
   const { cos, sin } = ropeValues(settings, headDim, positions);
-  const shape: [number, number] = [positions.length, headDim];
+  const shape: [number, number] = [positions.length, headDim / 2];
   return { cos: tf.tensor2d(cos, shape), sin: tf.tensor2d(sin, shape) };
 }
 
@@ -44,15 +42,13 @@ export function ropeValues(
 ): { cos: Float32Array; sin: Float32Array } {
   const half = headDim / 2;
   const frequencies = inverseFrequencies(settings, headDim);
-  const cos = new Float32Array(positions.length * headDim);
-  const sin = new Float32Array(positions.length * headDim);
+  const cos = new Float32Array(positions.length * half);
+  const sin = new Float32Array(positions.length * half);
   positions.forEach((position, row) => {
     for (let j = 0; j < half; j++) {
       const angle = Math.fround(position * frequencies[j]!);
-      const at = row * headDim + j;
-      cos[at] = cos[at + half] = Math.cos(angle);
-      sin[at] = -Math.sin(angle);
-      sin[at + half] = Math.sin(angle);
+      cos[row * half + j] = Math.cos(angle);
+      sin[row * half + j] = Math.sin(angle);
     }
   });
   return { cos, sin };

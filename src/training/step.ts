@@ -25,9 +25,9 @@ export interface ParameterSlot {
 
 /**
  * The two functions that a training run repeats, prepared for the engine: `accumulate` adds one micro-batch's gradient,
- * `update` clips it and moves the parameters. Gradient and moments are flat vectors, so that AdamW is a dozen operations
- * however many parameters there are; gradients are taken for the separate parameters and joined afterwards (through
- * slices of a flat vector every one of them would be padded to the full length).
+ * `update` clips it and moves the parameters. Parameters, gradient and moments are flat vectors, so that AdamW is a dozen
+ * operations however many parameters there are. Gradients are taken for the separate parameters, which are slices made
+ * outside of the step, and joined afterwards (inside, every slice's gradient would be padded to the full length).
  *
  * It works on its own copies of the parameters (which share their memory): call `syncModel` before somebody looks.
  */
@@ -39,7 +39,9 @@ export class TrainStep {
   private readonly micro: JitFunction<NamedTensors, { loss: tf.Scalar; grad: tf.Tensor1D }>;
   private readonly optimizer: JitFunction<NamedTensors, NamedTensors>;
   private readonly zero: tf.Tensor1D;
+  /** Slices of `flat`, once there has been an update. */
   private params: tf.Tensor[];
+  private flat: tf.Tensor1D | undefined;
   private m: tf.Tensor1D;
   private v: tf.Tensor1D;
   private grad: tf.Tensor1D | undefined;
@@ -117,11 +119,10 @@ export class TrainStep {
       max_norm: tf.scalar(this.args.max_grad_norm > 0 ? this.args.max_grad_norm : 3e38),
     };
     const own = Object.values(inputs);
+    this.flat ??= tf.tidy(() => flatten(this.params));
     inputs.m = this.m;
     inputs.v = this.v;
-    this.params.forEach((tensor, i) => {
-      inputs[`param:${i}`] = tensor;
-    });
+    inputs.params = this.flat;
     let outputs: NamedTensors;
     try {
       outputs = await this.optimizer(inputs);
@@ -131,17 +132,17 @@ export class TrainStep {
     }
     const [norm] = await outputs.norm!.data();
     outputs.norm!.dispose();
-    const { m, v } = outputs as { m: tf.Tensor1D; v: tf.Tensor1D };
-    const params = this.params.map((_, i) => outputs[`param:${i}`]!);
+    const { m, v, params } = outputs as { m: tf.Tensor1D; v: tf.Tensor1D; params: tf.Tensor1D };
     if (Number.isFinite(norm)) {
-      tf.dispose([this.m, this.v, ...this.params]);
+      tf.dispose([this.m, this.v, this.flat, ...this.params]);
       this.m = m;
       this.v = v;
-      this.params = params;
+      this.flat = params;
+      this.params = this.split(params);
       this.updates += 1;
       this.synced = false;
     } else {
-      tf.dispose([m, v, ...params]);
+      tf.dispose([m, v, params]);
     }
     return norm!;
   }
@@ -152,7 +153,7 @@ export class TrainStep {
     this.grad = undefined;
   }
 
-  /** Gives the model the parameters of the last update. Costs no copy. */
+  /** Gives the model the parameters of the last update. */
   syncModel(): void {
     if (this.synced) return;
     this.model.setTrainableParameters(this.byName((tensor) => tf.clone(tensor)));
@@ -161,7 +162,8 @@ export class TrainStep {
 
   /** Takes the model's parameters instead of the own ones, after somebody has changed them. */
   takeFromModel(): void {
-    tf.dispose(this.params);
+    tf.dispose([this.flat ?? [], this.params]);
+    this.flat = undefined;
     this.params = Object.values(this.model.trainableParameters()).map((tensor) => tf.clone(tensor));
     this.synced = true;
   }
@@ -200,7 +202,7 @@ export class TrainStep {
 
   dispose(): void {
     this.dropGradient();
-    tf.dispose([this.zero, this.m, this.v, ...this.params]);
+    tf.dispose([this.zero, this.m, this.v, this.flat ?? [], this.params]);
     this.decayMask?.dispose();
     this.micro.dispose();
     this.optimizer.dispose();
@@ -246,9 +248,9 @@ export class TrainStep {
     const norm = tf.sqrt(tf.sum(tf.square(grad)));
     // torch's clip_grad_norm_ multiplies always, by at most 1.
     const clip = tf.minimum(tf.div(inputs.max_norm!, tf.add(norm, 1e-6)), 1);
-    const flat = flatten(this.layout.map((_, i) => inputs[`param:${i}`]!));
+    const { params, m, v } = inputs as { params: tf.Tensor1D; m: tf.Tensor1D; v: tf.Tensor1D };
     const moved = adamw(
-      { params: flat, m: inputs.m as tf.Tensor1D, v: inputs.v as tf.Tensor1D, grad: tf.mul(grad, clip) as tf.Tensor1D },
+      { params, m, v, grad: tf.mul(grad, clip) as tf.Tensor1D },
       {
         decay: inputs.decay as tf.Scalar,
         step_size: inputs.step_size as tf.Scalar,
@@ -257,12 +259,13 @@ export class TrainStep {
       this.adam,
       this.decayMask,
     );
-    const outputs: NamedTensors = { norm, m: moved.m, v: moved.v };
-    this.layout.forEach(({ shape, offset }, i) => {
-      const size = shape.reduce((product, length) => product * length, 1);
-      outputs[`param:${i}`] = tf.reshape(tf.slice(moved.params, [offset], [size]), shape);
-    });
-    return outputs;
+    return { norm, ...moved };
+  }
+
+  private split(flat: tf.Tensor1D): tf.Tensor[] {
+    return this.layout.map(({ shape, offset }) =>
+      tf.tidy(() => tf.reshape(tf.slice(flat, [offset], [tf.util.sizeFromShape(shape)]), shape)),
+    );
   }
 
   private byName(map: (tensor: tf.Tensor) => tf.Tensor): NamedTensors {

@@ -1,4 +1,5 @@
 import { arithmeticKernels } from "./arithmetic.js";
+import { decoderKernels } from "./decoder.js";
 import { fourBitKernels } from "./four-bit.js";
 import { gatherKernels } from "./gather.js";
 import type { Kernels } from "./kernel.js";
@@ -16,4 +17,5 @@ export const kernels: Kernels = {
   ...gatherKernels,
   ...matmulKernels,
   ...fourBitKernels,
+  ...decoderKernels,
 };
