@@ -2,6 +2,7 @@ import type { BufferPart, SessionModel } from "./device-core.js";
 import { PRODUCTS, programCost } from "./program-cost.js";
 import { encodeModel, type InitializerSpec, type NodeSpec, type TensorSpec } from "./protobuf.js";
 import { type SessionSettings, sessionOptions } from "./runtime.js";
+import { scaledProducts } from "./scaled-products.js";
 import { sharedProducts } from "./shared-products.js";
 import { type GraphNode, type HostArray, nextOrder, ONNX_TYPE, type Value } from "./values.js";
 
@@ -88,10 +89,15 @@ export function sessionModel(
   const { nodes, feeds, literals, outputs, taken } = graph;
   // Threads cost more than they give in a small graph, above all where other programs run too.
   const threads = programCost(graph).operations < SMALL_OPERATIONS ? 1 : settings.threads;
+  const specs = scaledProducts(
+    nodes.map((node) => nodeSpec(node, taken, weights)),
+    new Map(literals.flatMap((value) => numberIn(value))),
+    new Set(outputs.map(({ label }) => label)),
+  );
   const model = encodeModel({
     // ONNX Runtime walks back from the last node and, among the inputs of a node, computes the highest numbered first.
     // Reversed, it keeps to the recorded order: a layer recomputed for its gradient is not computed before its turn.
-    nodes: nodes.map((node) => nodeSpec(node, taken, weights)).reverse(),
+    nodes: specs.reverse(),
     inputs: feeds.map(tensorSpec),
     outputs: outputs.map(tensorSpec),
     initializers: [
@@ -134,6 +140,11 @@ function nodeSpec(node: GraphNode, taken: Program["taken"], weights: ReadonlyMap
     outputs: node.outputs.map((value) => value.label),
     attributes: node.attributes,
   };
+}
+
+/** The name and value of a constant that is one number without axes. */
+function numberIn({ label, shape, storage }: Value): [string, number][] {
+  return shape.length === 0 ? [[label, Number(storage!.host![0])]] : [];
 }
 
 function weightName({ label }: Value): string {
