@@ -1,6 +1,7 @@
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType } from "./architecture.js";
+import { attend } from "./attend.js";
 import { checkpointed } from "./checkpointing.js";
 import { attentionMasks } from "./mask.js";
 import { gatedUnit, lookup, rmsNorm, rotate } from "./ops.js";
@@ -126,17 +127,15 @@ function attention(arch: Architecture, weights: Weights, i: number, x: Tensor2D,
   let k = rotate(split("k_proj", kvHeads, "k_norm"), cos, sin);
   let v = split("v_proj", kvHeads);
   if (pass.cache) [k, v] = pass.cache(i, k, v);
-  const keys = k.shape[2];
 
   // The heads that share a key head lie side by side, so they become rows of one product: keys are never repeated.
-  const group: [number, number, number] = [batch * kvHeads, (heads / kvHeads) * seq, headDim];
-  const cap = arch.attentionSoftcap;
-  const scaled = tf.mul(tf.reshape(q, group), cap ? arch.attentionScale / cap : arch.attentionScale);
-  let scores: Tensor = tf.matMul(scaled, tf.reshape(k, [batch * kvHeads, keys, headDim]), false, true);
-  if (cap) scores = tf.mul(tf.tanh(scores), cap);
-  scores = tf.add(tf.reshape(scores, [batch, heads, seq, keys]), pass.masks[type]);
-  const shares = tf.reshape(tf.softmax(scores, -1), [batch * kvHeads, (heads / kvHeads) * seq, keys]);
-  const mixed: Tensor3D = tf.matMul(shares as Tensor3D, tf.reshape(v, [batch * kvHeads, keys, headDim]));
+  const rows = (x: Tensor4D) => tf.reshape(x, [batch * kvHeads, -1, headDim]) as Tensor3D;
+  const mixed = attend(rows(q), rows(k), rows(v), {
+    mask: pass.masks[type],
+    shape: [batch, heads, seq, k.shape[2]],
+    scale: arch.attentionScale,
+    softcap: arch.attentionSoftcap,
+  });
   const joined = tf.transpose(tf.reshape(mixed, [batch, heads, seq, headDim]), [0, 2, 1, 3]);
   return weights.linear(`${name}.o_proj`, tf.reshape(joined, [batch * seq, heads * headDim]));
 }
