@@ -37,7 +37,7 @@ export type { Batch, Message, Role, TokenRow } from "./data/types.js";
 // engine
 export { EngineError, EngineUnavailableError } from "./engine/errors.js";
 export { betterEngines, currentEngine, ensureEngine, useEngine } from "./engine/index.js";
-export type { Engine, EngineName, EngineOptions, JitFunction } from "./engine/types.js";
+export type { Engine, EngineName, EngineOptions, JitFunction, JitOptions } from "./engine/types.js";
 // explain
 export { explain } from "./explain/explain.js";
 // model

@@ -10,6 +10,16 @@ export interface EngineOptions {
   threads?: number;
 }
 
+export interface JitOptions {
+  /** For error messages. Default: the function's name. */
+  name?: string;
+  /**
+   * The caller vouches that the step depends on nothing but its inputs and immutable tensors. Then an engine that replays
+   * it does not record it again now and then to see whether that is so, which holds the event loop up.
+   */
+  pure?: boolean;
+}
+
 /**
  * A step that the engine may trace once per input shape and replay.
  *
@@ -27,10 +37,9 @@ export interface Engine {
   readonly name: Exclude<EngineName, "auto">;
   /** The tfjs backend name, `tf.getBackend()`. */
   readonly backend: string;
+  /** `jit` traces a step anew for each shape of its inputs, which costs as much as a few steps: use few shapes. */
+  readonly tracesShapes?: boolean;
   /** One line for people: library, version, device, threads. */
   readonly description: string;
-  jit<I extends NamedTensors, O extends NamedTensors>(
-    step: (inputs: I) => O,
-    options?: { name?: string },
-  ): JitFunction<I, O>;
+  jit<I extends NamedTensors, O extends NamedTensors>(step: (inputs: I) => O, options?: JitOptions): JitFunction<I, O>;
 }

@@ -8,14 +8,14 @@ export interface Step {
   dispose(): void;
 }
 
-/** Runs a step on the engine in use, which may trace it once and replay it; after `useEngine` it is made anew. */
+/** Runs a pure step on the engine in use, which may trace it once and replay it; after `useEngine` it is made anew. */
 export function traceable(step: (inputs: NamedTensors) => NamedTensors, name: string): Step {
   let made: { engine: unknown; run: JitFunction<NamedTensors, NamedTensors> } | undefined;
   const run = async (inputs: NamedTensors) => {
     const engine = await ensureEngine();
     if (made?.engine !== engine) {
       made?.run.dispose();
-      made = { engine, run: engine.jit(step, { name }) };
+      made = { engine, run: engine.jit(step, { name, pure: true }) };
     }
     return made.run(inputs);
   };

@@ -5,6 +5,7 @@ import type { Engine, JitFunction } from "../engine/types.js";
 import { modelInputs } from "../model/inputs.js";
 import type { CausalLM, ModelInputs, NamedTensors } from "../model/types.js";
 import { type Collator, collated, type RowSource } from "./batches.js";
+import { inFewLengths } from "./bucket.js";
 
 /**
  * What `compute_metrics` gets: one row an example, unshifted (the prediction at position t is for label t + 1), padded
@@ -34,7 +35,7 @@ export class Evaluator {
   /** @param label_smoothing_factor as in training: transformers smooths the evaluation loss too */
   constructor(
     private readonly model: CausalLM,
-    engine: Engine,
+    private readonly engine: Engine,
     label_smoothing_factor = 0,
   ) {
     this.step = engine.jit(
@@ -49,7 +50,7 @@ export class Evaluator {
         if (label_smoothing_factor === 0) return outputs;
         return { ...outputs, loss_sum: this.model.lossSum(params, batch, { label_smoothing_factor }) };
       },
-      { name: "evaluate" },
+      { name: "evaluate", pure: true },
     );
   }
 
@@ -93,14 +94,17 @@ export class Evaluator {
   }
 
   private async evaluateBatch(batch: Batch): Promise<{ loss_sum: number; predictions: number[][] }> {
-    const inputs: NamedTensors = { ...modelInputs(batch, this.model.config) };
+    const padded = inFewLengths(batch, this.engine);
+    const inputs: NamedTensors = { ...modelInputs(padded, this.model.config) };
     const own = Object.values(inputs);
     for (const [name, tensor] of Object.entries(this.model.trainableParameters())) inputs[`param:${name}`] = tensor;
     try {
       const outputs = await this.step(inputs);
       const [loss, flat] = await Promise.all([outputs.loss_sum.data(), outputs.predictions.data()]);
       tf.dispose([outputs.loss_sum, outputs.predictions]);
-      return { loss_sum: loss[0]!, predictions: rowsOf(flat, batch.input_ids[0]!.length) };
+      const [width, length] = [padded.input_ids[0]!.length, batch.input_ids[0]!.length];
+      const predictions = rowsOf(flat, width).map((row) => row.slice(0, length));
+      return { loss_sum: loss[0]!, predictions };
     } finally {
       tf.dispose(own);
     }

@@ -6,6 +6,7 @@ import { modelInputs } from "../model/inputs.js";
 import type { CausalLM, ModelInputs, NamedTensors, StepOptions } from "../model/types.js";
 import { type AdamWOptions, adamw, adamwScalars, decays } from "./adamw.js";
 import type { TrainingArguments } from "./arguments.js";
+import { inFewLengths } from "./bucket.js";
 
 /** The optimizer's memory on the host. Parameters lie one after another, as `layout` says. */
 export interface OptimizerState {
@@ -50,7 +51,7 @@ export class TrainStep {
 
   constructor(
     private readonly model: CausalLM,
-    engine: Engine,
+    private readonly engine: Engine,
     private readonly args: TrainingArguments,
   ) {
     const named = Object.entries(model.trainableParameters());
@@ -68,15 +69,16 @@ export class TrainStep {
     this.zero = tf.zeros([this.size]);
     this.m = tf.zeros([this.size]);
     this.v = tf.zeros([this.size]);
-    this.micro = engine.jit((inputs) => this.microStep(inputs), { name: "train_step" });
-    this.optimizer = engine.jit((inputs) => this.optimizerStep(inputs), { name: "optimizer_step" });
+    this.micro = engine.jit((inputs) => this.microStep(inputs), { name: "train_step", pure: true });
+    this.optimizer = engine.jit((inputs) => this.optimizerStep(inputs), { name: "optimizer_step", pure: true });
   }
 
   /**
    * Adds the gradient of `scale` times the batch's summed loss, and returns that loss.
    * @param draw says which dropout masks: they depend on the seed, this number and their name, and on nothing else
    */
-  async accumulate(batch: Batch, scale: number, draw: number): Promise<number> {
+  async accumulate(given: Batch, scale: number, draw: number): Promise<number> {
+    const batch = inFewLengths(given, this.engine);
     const inputs: NamedTensors = {
       grad: this.grad ?? this.zero,
       scale: tf.scalar(scale),
@@ -87,7 +89,9 @@ export class TrainStep {
       const key = { seed: this.args.seed, name: mask.name, step: draw };
       inputs[`dropout:${mask.name}`] = tf.tensor(randomDropoutMask(key, count, mask.rate), mask.shape);
     }
-    if (this.args.neftune_noise_alpha) inputs.embedding_noise = this.neftuneNoise(batch, draw);
+    if (this.args.neftune_noise_alpha) {
+      inputs.embedding_noise = this.neftuneNoise(batch, given.input_ids[0]!.length, draw);
+    }
     const own = Object.values(inputs).filter((tensor) => tensor !== this.zero);
     this.grad = undefined;
     this.params.forEach((tensor, i) => {
@@ -208,14 +212,14 @@ export class TrainStep {
     this.optimizer.dispose();
   }
 
-  /** Uniform noise of size alpha / sqrt(seq * hidden), with the padded length (`transformers` does so too). */
-  private neftuneNoise(batch: Batch, draw: number): tf.Tensor3D {
+  /** Uniform noise of size alpha / sqrt(seq * hidden), with the collator's padded length (`transformers` does so too). */
+  private neftuneNoise(batch: Batch, paddedLength: number, draw: number): tf.Tensor3D {
     const shape: [number, number, number] = [
       batch.input_ids.length,
       batch.input_ids[0]!.length,
       this.model.config.hidden_size,
     ];
-    const size = this.args.neftune_noise_alpha! / Math.sqrt(shape[1] * shape[2]);
+    const size = this.args.neftune_noise_alpha! / Math.sqrt(paddedLength * shape[2]);
     const key = { seed: this.args.seed, name: "neftune", step: draw };
     const noise = randomUniform(key, shape[0] * shape[1] * shape[2]).map((unit) => (2 * unit - 1) * size);
     return tf.tensor3d(noise, shape);

@@ -17,16 +17,27 @@ export class BoundedCache<T extends { bytes: number }> {
     private readonly maxBytes = totalmem() * MEMORY_SHARE,
   ) {}
 
+  /** How many bytes more fit. */
+  get room(): number {
+    return Math.max(0, this.maxBytes - this.bytes);
+  }
+
   /** The entry of that key, made when there is none. */
   get(key: string, make: () => T): T {
-    let entry = this.entries.get(key);
-    if (entry) {
-      this.entries.delete(key);
-    } else {
-      entry = make();
-      this.bytes += entry.bytes;
-    }
+    return this.find(key) ?? this.add(key, make());
+  }
+
+  find(key: string): T | undefined {
+    const entry = this.entries.get(key);
+    if (!entry) return undefined;
+    this.entries.delete(key);
     this.entries.set(key, entry);
+    return entry;
+  }
+
+  add(key: string, entry: T): T {
+    this.entries.set(key, entry);
+    this.bytes += entry.bytes;
     for (const [old, { bytes }] of this.entries) {
       if (this.entries.size === 1 || (this.entries.size <= MAX_ENTRIES && this.bytes <= this.maxBytes)) break;
       this.bytes -= bytes;

@@ -36,8 +36,9 @@ function onnxEngine(backend: OnnxBackend, description: string): Engine {
   return {
     name: "onnx",
     backend: BACKEND_NAME,
+    tracesShapes: true,
     description,
-    jit: (step, options) => onnxJit(backend, step, options?.name ?? (step.name || "step")),
+    jit: (step, options) => onnxJit(backend, step, options?.name ?? (step.name || "step"), options),
   };
 }
 

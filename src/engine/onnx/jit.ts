@@ -1,4 +1,5 @@
 import { totalmem } from "node:os";
+import { setImmediate } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs";
 import type { NamedTensors } from "../../model/types.js";
 import type { JitFunction } from "../types.js";
@@ -23,33 +24,65 @@ interface Plan {
   /** Weights from outside of the step: they must not have been disposed. */
   captured: Value[];
   calls: number;
-  /** Its session's working memory. */
+  /** Spent in replays, and in recording the step. */
+  replayMs: number;
+  recordMs: number;
+  /** Its session's working memory, and the matrices that it keeps. */
   bytes: number;
 }
+
+/** How much of the time of its replays a step's checks may take. */
+const CHECK_SHARE = 0.05;
 
 /**
  * Traces `step` once per shape of its inputs and replays it as one session from then on.
  *
  * What changes between calls without being an input (a number, a random draw, another branch) would be frozen by a replay.
- * So the step is recorded again on its 2nd, 4th, 8th, 16th… call and compared with what is replayed.
+ * So before a call is replayed the step is recorded again and compared: on every call of a step that takes little to
+ * record, on the 2nd, 4th, 8th, 16th… call of any, and never for a step that is said to be pure.
  */
 export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   backend: OnnxBackend,
   step: (inputs: I) => O,
   label: string,
+  { pure = false } = {},
 ): JitFunction<I, O> {
   const plans = new BoundedCache<Plan>((plan) => dropPlan(backend, plan));
+  const making = new Map<string, Promise<Plan>>();
   let disposed = false;
   const anyStep = step as unknown as (inputs: NamedTensors) => NamedTensors;
+
+  const planFor = async (inputs: NamedTensors): Promise<Plan> => {
+    const key = signature(inputs);
+    const known = plans.find(key);
+    if (known) return known;
+    // Two calls at the same time need one plan.
+    const made = making.get(key) ?? makePlan(backend, label, anyStep, inputs, plans.room / 2);
+    making.set(key, made);
+    try {
+      const plan = await made;
+      if (!plans.find(key)) plans.add(key, plan);
+      if (disposed) {
+        plans.clear();
+        throw new JitError(`jit(${label}) was disposed while it was being made`);
+      }
+      return plan;
+    } finally {
+      making.delete(key);
+    }
+  };
 
   const call = async (inputs: I): Promise<O> => {
     if (disposed) throw new JitError(`jit(${label}) was called after dispose()`);
     checkInputs(label, inputs);
-    const plan = plans.get(signature(inputs), () => makePlan(backend, label, anyStep, inputs));
+    const plan = await planFor(inputs);
     checkCaptured(label, plan);
     plan.calls++;
-    if (plan.calls > 1 && isPowerOfTwo(plan.calls)) verify(backend, label, anyStep, inputs, plan);
-    return (await replay(backend, plan, inputs)) as O;
+    if (!pure && plan.calls > 1 && isDue(plan)) verify(backend, label, anyStep, inputs, plan);
+    const start = performance.now();
+    const outputs = (await replay(backend, plan, inputs)) as O;
+    plan.replayMs += performance.now() - start;
+    return outputs;
   };
 
   return Object.assign(call, {
@@ -60,23 +93,29 @@ export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   });
 }
 
-function makePlan(
+/** @param room bytes that packed matrices may take */
+async function makePlan(
   backend: OnnxBackend,
   label: string,
   step: (inputs: NamedTensors) => NamedTensors,
   inputs: NamedTensors,
-): Plan {
+  room: number,
+): Promise<Plan> {
+  const start = performance.now();
   const trace = traceStep(backend, label, step, inputs);
+  const recordMs = performance.now() - start;
+  // Recording took a while, and writing the model will: timers and messages get their turn between.
+  await setImmediate();
   // A constant that the step made has no tensor any more; a weight from outside has.
   const captured = trace.retained.filter((value) => value.storage!.holders > 0);
   const frozen = new Set(captured);
-  const packed = packedWeights(trace.graph, (value) => frozen.has(value), PACKED_BYTES);
+  const packed = packedWeights(trace.graph, (value) => frozen.has(value), Math.min(PACKED_BYTES, room));
   const places = new Map([...packed.weights].map((value) => [value, backend.onDevice(value)]));
   const session = backend.device.load(sessionModel(trace.graph, backend.settings, places));
   const bytes = programCost(trace.graph).peakBytes + packed.bytes;
   // The session has the graph; its nodes would only take memory.
   trace.graph.nodes = [];
-  return { session, trace, captured, calls: 0, bytes };
+  return { session, trace, captured, calls: 0, replayMs: 0, recordMs, bytes };
 }
 
 async function replay(backend: OnnxBackend, plan: Plan, inputs: NamedTensors): Promise<NamedTensors> {
@@ -117,8 +156,10 @@ function verify(
   plan: Plan,
 ): void {
   const before = plan.trace.listing;
+  const start = performance.now();
   const trace = traceStep(backend, label, step, inputs);
   releaseTrace(backend, trace);
+  plan.recordMs += performance.now() - start;
   const now = trace.listing;
   const at = before.findIndex((line, i) => line !== now[i]);
   if (at < 0 && before.length === now.length) return;
@@ -153,8 +194,10 @@ function signature(inputs: NamedTensors): string {
   return names.map((name) => `${name}:${inputs[name]!.dtype}[${inputs[name]!.shape}]`).join(" ");
 }
 
-function isPowerOfTwo(n: number): boolean {
-  return (n & (n - 1)) === 0;
+/** Whether the step shall be recorded again before this call. */
+function isDue({ calls, replayMs, recordMs }: Plan): boolean {
+  const powerOfTwo = (calls & (calls - 1)) === 0;
+  return powerOfTwo || recordMs < CHECK_SHARE * replayMs;
 }
 
 function shorten(text: string): string {
