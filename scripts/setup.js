@@ -49,6 +49,7 @@ function link(path, target) {
 function build() {
   say("building (tsc) …");
   run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", root]);
+  run(process.execPath, [join(root, "scripts/bundle-live.js")]);
 }
 
 export function run(command, args, env = {}) {

@@ -14,6 +14,8 @@ const { status } = spawnSync(
     "runs/socratic/socratic-training.ipynb",
     "--html",
     "runs/socratic/socratic-training.html",
+    "--live-html",
+    "runs/socratic/socratic-training-live.html",
     ...process.argv.slice(2),
   ],
   { cwd: root, stdio: "inherit" },

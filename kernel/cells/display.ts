@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
+import { recordsTable } from "../../src/notebook/records-table.js";
 import type { MimeBundle } from "../messages.js";
 import { currentCell } from "./context.js";
 import { post } from "./port.js";
-import { recordsTable } from "./table.js";
 
 export interface Shown {
   data: MimeBundle;

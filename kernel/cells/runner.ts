@@ -1,5 +1,6 @@
 import { Session } from "node:inspector";
 import vm from "node:vm";
+import { type Declared, Scope } from "../../src/notebook/scope.js";
 import type { CellResult, RunCell } from "../messages.js";
 import { type CellContext, currentCell, enterCell, watchDeadCells } from "./context.js";
 import { format, type Shown } from "./display.js";
@@ -7,7 +8,6 @@ import { describeError, KeyboardInterrupt, ProcessExit, registerSource } from ".
 import { requestEnd } from "./interrupt-requests.js";
 import type { Modules } from "./modules.js";
 import { post } from "./port.js";
-import { type Declared, Scope } from "./scope.js";
 
 type CellFunction = () => Promise<{ value?: unknown } | undefined>;
 

@@ -24,6 +24,7 @@ import { stopOnSignals } from "./stop-signals.js";
 export interface RunFileOptions {
   output?: string;
   html?: string;
+  liveHtml?: string;
   /** `NAME=VALUE` each. */
   parameters?: string[];
   /** YAML or JSON files. */
@@ -128,6 +129,11 @@ export async function runFile(file: string, options: RunFileOptions): Promise<nu
   const stoppedAt = result.status === "ok" ? undefined : result.failures.at(-1);
   if (stoppedAt?.outcome.error) markFailure(notebook, stoppedAt.cell, stoppedAt.outcome.error);
   await saver.finish();
+  if (options.liveHtml !== undefined) {
+    const { exportFile } = await import("./export-file.js");
+    const from = { name: basename(output), folder: dirname(output), live: { folder: dirname(input) } };
+    await exportFile(notebook, resolve(options.liveHtml), from);
+  }
   stopper.done();
   report(result, output, options, kept);
   return result.status === "interrupted" ? stopper.exitCode() : exitCodes[result.status];
@@ -222,6 +228,7 @@ function report(result: RunResult, output: string, options: RunFileOptions, kept
   if (result.status === "timeout") say(`a cell took longer than --timeout ${options.timeout}`);
   say(`${result.status === "ok" ? "done" : "stopped"}; the notebook with its outputs is in ${output}`);
   if (options.html !== undefined) say(`the page is in ${resolve(options.html)}`);
+  if (options.liveHtml !== undefined) say(`the page that runs in a browser is in ${resolve(options.liveHtml)}`);
   if (kept) {
     say(`the kernel is kept for an hour: --resume goes on with it, and so can you:`);
     say(`  jupyter console --existing ${kept.connection_file}`);

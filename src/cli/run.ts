@@ -7,6 +7,7 @@ export function runCommand(): Command {
     .argument("<notebook>", "the .ipynb file")
     .option("-o, --output <file>", "where to save (default: the notebook itself)")
     .option("--html <file>", "also write an HTML page, which follows the run: open it while the notebook runs")
+    .option("--live-html <file>", "also write a page whose reader can run the cells (see `kaisetsu export --help`)")
     .option(
       "-p, --parameter <name=value>",
       "set a variable of the cell tagged `parameters`; JSON, or else text; may be repeated",

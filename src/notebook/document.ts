@@ -130,10 +130,6 @@ function joinBundle(bundle: Record<string, unknown>): void {
   }
 }
 
-export function isJsonType(type: string): boolean {
-  return type === "application/json" || (type.startsWith("application/") && type.endsWith("+json"));
-}
-
 /** A copy in file form; what Jupyter leaves as one string (base64 images) stays one string. */
 function splitLines(notebook: Notebook): unknown {
   const splitBundle = (bundle: Record<string, unknown>) =>

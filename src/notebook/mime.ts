@@ -17,6 +17,11 @@ export function text(value: unknown): string | undefined {
   return undefined;
 }
 
+/** Whether content of this type is a JSON value, not text. */
+export function isJsonType(type: string): boolean {
+  return type === "application/json" || (type.startsWith("application/") && type.endsWith("+json"));
+}
+
 /** Good enough to read on a terminal; never for showing in a page. */
 function htmlToText(html: string): string {
   return html

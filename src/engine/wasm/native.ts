@@ -55,7 +55,8 @@ export function usesFusedMultiplyAdd(): boolean {
 function instantiate(backend: BackendWasm, threads: number): Native {
   const emscripten = backend.wasm as unknown as EmscriptenModule;
   const memory = (emscripten.wasmMemory ?? emscripten.asm.memory)!;
-  const shared = memory.buffer instanceof SharedArrayBuffer;
+  // A page that is not isolated has no such class.
+  const shared = typeof SharedArrayBuffer !== "undefined" && memory.buffer instanceof SharedArrayBuffer;
   const module = new WebAssembly.Module(kernelModule(relaxedSimd(), shared));
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const functions = exports as Omit<Native, "scratch" | "pool">;

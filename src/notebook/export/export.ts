@@ -3,10 +3,12 @@ import { loadLanguages } from "../../explain/highlight.js";
 import { fenceLanguages } from "../../explain/markdown.js";
 import { loadMathRenderer, mayHoldMath, unrendered } from "../../explain/math.js";
 import { loadPhraseSplitter } from "../../explain/phrases.js";
+import type { LiveCell } from "../live/manifest.js";
 import { text } from "../mime.js";
 import { type Cell, isCode, isMarkdown, type Notebook } from "../nbformat.js";
 import { renderCell } from "./cells.js";
 import { createFragmentRenderer } from "./fragments.js";
+import { createLiveParts, type LiveFile, prepareLiveNotebook } from "./live.js";
 import { createOutline } from "./outline.js";
 import { renderPage } from "./page.js";
 import { strings as allStrings } from "./strings.js";
@@ -21,10 +23,13 @@ export interface ExportOptions {
   ui?: "ja" | "en";
   /** Language of the notebook's text, for `lang`. Default "ja". */
   lang?: string;
+  /** Makes a page whose cells the reader can run, with these files. See `readLiveFiles`. */
+  live?: { files: LiveFile[] };
 }
 
-export async function exportHtml(notebook: Notebook, options: ExportOptions = {}): Promise<string> {
-  const { folder, lang = "ja" } = options;
+export async function exportHtml(original: Notebook, options: ExportOptions = {}): Promise<string> {
+  const { folder, lang = "ja", live } = options;
+  const notebook = live ? await prepareLiveNotebook(original) : original;
   const strings = allStrings[options.ui ?? "ja"];
   const language = codeLanguage(notebook);
   await loadLanguages([...(language ? [language] : []), ...languagesIn(notebook)]);
@@ -34,10 +39,25 @@ export async function exportHtml(notebook: Notebook, options: ExportOptions = {}
   const title = pageTitle(notebook, options.name);
   const outline = createOutline(pageLevels(notebook, title));
   const fragments = createFragmentRenderer({ strings, outline, renderMath, splitPhrases, folder });
+  const runnable: LiveCell[] = [];
   const body = notebook.cells
-    .map((cell, index) => renderCell(cell, outline.uniqueId(`cell-${cell.id ?? index + 1}`), { fragments, language }))
+    .map((cell, index) => {
+      const id = outline.uniqueId(`cell-${cell.id ?? index + 1}`);
+      if (isCode(cell)) {
+        runnable.push({ element: id, name: strings.code(String(runnable.length + 1)), source: cell.source });
+      }
+      return renderCell(cell, id, { fragments, language });
+    })
     .join("\n");
-  return renderPage({ title, body, headings: outline.headings, strings, lang, needsTitle: !/<h1[ >]/.test(body) });
+  return renderPage({
+    title,
+    body,
+    headings: outline.headings,
+    strings,
+    lang,
+    needsTitle: !/<h1[ >]/.test(body),
+    live: live && createLiveParts(runnable, live.files, strings.lang),
+  });
 }
 
 function needsMath(cell: Cell): boolean {

@@ -1,10 +1,9 @@
 /** Saved outputs of a code cell to HTML. */
 import { AnsiUp } from "ansi_up";
 import { readPanel } from "../../explain/panel.js";
-import { isJsonType } from "../document.js";
 import { escapeHtml } from "../escape.js";
 import { unmark } from "../json.js";
-import { text } from "../mime.js";
+import { isJsonType, text } from "../mime.js";
 import type { ErrorOutput, Output } from "../nbformat.js";
 import { imageData } from "./images.js";
 import type { Strings } from "./strings.js";

@@ -1,6 +1,7 @@
 /** The frame around the cells: head, security policy, contents, style and the reader's tools. */
 import { createHash } from "node:crypto";
 import { escapeHtml } from "../escape.js";
+import type { LiveParts } from "./live.js";
 import type { Heading } from "./outline.js";
 import { script } from "./script.js";
 import type { Strings } from "./strings.js";
@@ -16,21 +17,23 @@ export interface PageParts {
   lang: string;
   /** The body has no heading of the first level. */
   needsTitle: boolean;
+  /** For a page whose cells can run. */
+  live?: LiveParts;
 }
 
-export function renderPage({ title, body, headings, strings, lang, needsTitle }: PageParts): string {
+export function renderPage({ title, body, headings, strings, lang, needsTitle, live }: PageParts): string {
   const safeTitle = escapeHtml(title);
   return `<!DOCTYPE html>
 <html lang="${/^[A-Za-z0-9-]{1,35}$/.test(lang) ? lang : "ja"}" class="numbers">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy()}">
+<meta http-equiv="Content-Security-Policy" content="${policy(live)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <meta name="generator" content="kaisetsu">
 <link rel="icon" href="data:,">
 <title>${safeTitle}</title>
-<style>${compact(style)}</style>
+<style>${compact(style + (live?.style ?? ""))}</style>
 </head>
 <body>
 <a class="skip" href="#main">${strings.skip}</a>
@@ -42,7 +45,7 @@ ${needsTitle ? `<h1>${safeTitle}</h1>\n` : ""}${body}
 </main>
 </div>
 ${searchDialog(strings)}
-<script>${script}</script>
+<script>${script}</script>${live ? `\n${live.tags}` : ""}
 </body>
 </html>
 `;
@@ -71,11 +74,11 @@ const searchIcon =
 const themeIcon =
   '<svg width="18" height="18" viewBox="0 0 18 18" aria-hidden="true"><circle cx="9" cy="9" r="7" fill="none" stroke="currentColor" stroke-width="1.8"/><path d="M9 2a7 7 0 0 1 0 14z" fill="currentColor"/></svg>';
 
-/** Nothing is fetched, nothing is sent, and no script runs but ours. */
-function policy(): string {
+/** Nothing is fetched, nothing is sent, and no script runs but ours, or in a live page those that ours makes. */
+function policy(live: LiveParts | undefined): string {
   const hash = createHash("sha256").update(script).digest("base64");
   return (
-    `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data:; media-src data:; ` +
+    `default-src 'none'; script-src 'sha256-${hash}'${live ? ` ${live.scriptSources}` : ""}; ${live?.workerSource ?? ""}style-src 'unsafe-inline'; img-src data:; media-src data:; ` +
     "base-uri 'none'; form-action 'none'"
   );
 }
