@@ -102,6 +102,7 @@ const inPage = {
   "node:fs": browser,
   "node:path": browser,
   "node:vm": browser,
+  parse5: join(live, "page/parse5.js"),
   "highlight.js/lib/common": join(live, "page/languages.js"),
 };
 
@@ -125,7 +126,8 @@ function forBrowsers(replacements) {
     name: "for browsers",
     setup({ onResolve }) {
       onResolve({ filter: /./ }, ({ path, importer }) => {
-        if (replacements[path]) return { path: replacements[path] };
+        // What stands for a package may itself use parts of it.
+        if (replacements[path] && replacements[path] !== importer) return { path: replacements[path] };
         const file = path.startsWith(".") ? join(dirname(importer), path) : path;
         if (standIns[file]) return { path: standIns[file] };
         return left.some((pattern) => pattern.test(file)) ? { path: join(live, "absent.js") } : undefined;
