@@ -74,9 +74,10 @@ export {
   EarlyStoppingCallback,
   type TrainerCallback,
 } from "./training/callbacks.js";
-export { NonFiniteError, ResumeError, TrainingInterruptedError } from "./training/errors.js";
+export { HandoffError, NonFiniteError, ResumeError, TrainingInterruptedError } from "./training/errors.js";
 export type { ComputeMetrics, EvalPrediction } from "./training/evaluation.js";
 export type { TrainingArgumentsOptions, TrainingFields } from "./training/fields.js";
+export { type Handoff, type HandoffOptions, handOff } from "./training/handoff.js";
 export { type DecodingTokenizer, socraticMetrics } from "./training/metrics.js";
 export { PrinterCallback } from "./training/progress.js";
 export { SchedulerError } from "./training/scheduler-error.js";

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { chatCommand } from "./chat.js";
 import { doctorCommand } from "./doctor.js";
 import { exportCommand } from "./export.js";
+import { handoffCommand } from "./handoff.js";
 import { kernelCommand } from "./kernel.js";
 import { panelsCommand } from "./panels.js";
 import { runCommand } from "./run.js";
@@ -27,5 +28,6 @@ program.addCommand(doctorCommand());
 program.addCommand(runCommand());
 program.addCommand(kernelCommand());
 program.addCommand(trainCommand());
+program.addCommand(handoffCommand());
 
 await program.parseAsync();

@@ -6,7 +6,6 @@ import {
   type CausalLM,
   checkpointGuard,
   DataCollatorForLanguageModeling,
-  Dataset,
   type EngineName,
   getPeftModel,
   LoraConfig,
@@ -17,9 +16,9 @@ import {
   TrainingArguments,
   type TrainingArgumentsOptions,
   TrainingInterruptedError,
-  tokenizeDialogues,
   useEngine,
 } from "../index.js";
+import { dialogueSplit } from "./dialogue-split.js";
 
 export interface TrainFromConfigOptions {
   data: string;
@@ -36,9 +35,6 @@ interface TrainingConfigFile {
   lora_config: Partial<LoraConfigFields> | null;
   bnb_config: Record<string, unknown> | null;
 }
-
-/** The split of the tutorial: a fifth for evaluation, at most 50 dialogues. */
-const split = { test_size: 0.2, max_test_size: 50 };
 
 /** @returns the exit code */
 export async function trainFromConfig(configPath: string, options: TrainFromConfigOptions): Promise<number> {
@@ -71,12 +67,11 @@ async function prepare(configPath: string, options: TrainFromConfigOptions) {
   const args = new TrainingArguments({ ...config.training_args, output_dir });
   const model_name = options.model ?? config.model_name;
   const tokenizer = await AutoTokenizer.fromPretrained(model_name);
-  const dialogues = tokenizeDialogues(Dataset.fromJsonl(options.data), tokenizer, { max_length: options.maxLength });
-  const { train, test } = dialogues.trainTestSplit({ ...split, seed: args.seed });
+  const { train, test } = dialogueSplit(options.data, tokenizer, { max_length: options.maxLength, seed: args.seed });
   const guard = await checkpointGuard({ args, on_conflict: options.overwrite ? "overwrite" : "ask" });
   await useEngine(options.engine);
   const trainer = new Trainer({
-    model: await loadModel(model_name, config),
+    model: await loadModel(model_name, config, args.seed),
     args,
     train_dataset: train,
     eval_dataset: test,
@@ -87,10 +82,14 @@ async function prepare(configPath: string, options: TrainFromConfigOptions) {
   return { trainer, guard, config: { ...config, model_name } };
 }
 
-async function loadModel(name: string, { lora_config, bnb_config }: TrainingConfigFile): Promise<CausalLM> {
+async function loadModel(
+  name: string,
+  { lora_config, bnb_config }: TrainingConfigFile,
+  seed: number,
+): Promise<CausalLM> {
   const quantization_config = bnb_config?.load_in_4bit ? new BitsAndBytesConfig(bnb_config) : undefined;
   const base = await AutoModelForCausalLM.fromPretrained(name, { quantization_config });
-  return lora_config ? getPeftModel(base, new LoraConfig(lora_config)) : base;
+  return lora_config ? getPeftModel(base, new LoraConfig(lora_config), { seed }) : base;
 }
 
 function readConfig(path: string): TrainingConfigFile {

@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { positiveInteger } from "./positive-integer.js";
 
 /** `kaisetsu train`: repeats or continues a training run from its `training_config.json`. */
 export function trainCommand(): Command {
@@ -8,7 +9,7 @@ export function trainCommand(): Command {
     .requiredOption("--data <file>", "dialogues, as JSONL or one JSON list")
     .option("--model <folder>", "the base model (default: the config's model_name)")
     .option("--output <folder>", "where checkpoints and the result go (default: the config's output_dir)")
-    .option("--max-length <tokens>", "longer dialogues are cut", positive, 512)
+    .option("--max-length <tokens>", "longer dialogues are cut", positiveInteger, 512)
     .option("--overwrite", "start afresh where training has ended already; what is there moves into a subfolder")
     .option("--engine <name>", "auto, onnx, wasm, tfjs-node, cpu", "auto")
     .addHelpText(
@@ -24,10 +25,4 @@ Exit codes:
       const { trainFromConfig } = await import("./train-config.js");
       process.exitCode = await trainFromConfig(config, options);
     });
-}
-
-function positive(value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError("a whole number above 0");
-  return number;
 }

@@ -86,17 +86,18 @@ export async function changedSettings(dir: string, trainer: Trainer): Promise<Ch
 }
 
 export function surroundings(rows: RowSource): Surroundings {
+  return { ...fingerprint(rows), engine: currentEngine()?.name ?? "" };
+}
+
+/** What tells these training rows from others. */
+export function fingerprint(rows: RowSource): Omit<Surroundings, "engine"> {
   const hash = createHash("sha256");
   const step = Math.max(1, Math.floor(rows.length / 64));
   for (let i = 0; i < rows.length; i += step) {
     const { input_ids, labels } = rows.get(i) as { input_ids?: number[]; labels?: number[] };
     hash.update(JSON.stringify([i, input_ids ?? null, labels ?? null]));
   }
-  return {
-    train_rows: rows.length,
-    train_data: hash.digest("hex").slice(0, 16),
-    engine: currentEngine()?.name ?? "",
-  };
+  return { train_rows: rows.length, train_data: hash.digest("hex").slice(0, 16) };
 }
 
 /** Those of `changedSettings` that the arguments alone tell. */

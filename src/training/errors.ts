@@ -22,3 +22,8 @@ export class TrainingInterruptedError extends Error {
 export class ResumeError extends Error {
   override name = "ResumeError";
 }
+
+/** A run that cannot be handed on to Python as asked. */
+export class HandoffError extends Error {
+  override name = "HandoffError";
+}

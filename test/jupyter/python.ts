@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { installKernel } from "../../kernel/install.js";
 
 /** Debian's Python, which has the packages that CI installs; KAISETSU_PYTHON names another one. */
-const python = process.env.KAISETSU_PYTHON ?? "/usr/bin/python3";
+export const python = process.env.KAISETSU_PYTHON ?? "/usr/bin/python3";
 
 /** The folder of the sources of these tests: Python files are not copied to dist/. */
 export const sources = join(dirname(fileURLToPath(import.meta.url)), "../../../test/jupyter");

@@ -5,11 +5,20 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
+  AutoModelForCausalLM,
+  AutoTokenizer,
   BitsAndBytesConfig,
+  DataCollatorForLanguageModeling,
+  Dataset,
+  getPeftModel,
   LoraConfig,
+  type LoraConfigFields,
   saveTrainingConfig,
+  Trainer,
   TrainingArguments,
   type TrainingArgumentsOptions,
+  tokenizeDialogues,
+  useEngine,
 } from "../../src/index.js";
 import { referenceJson, referencePath } from "../data/reference.js";
 import { freshDir } from "./tiny.js";
@@ -36,13 +45,39 @@ async function configFile(name: string, more: TrainingArgumentsOptions = {}): Pr
   });
 }
 
+interface ConfigFile {
+  model_name: string;
+  training_args: TrainingArgumentsOptions;
+  lora_config: Partial<LoraConfigFields>;
+  bnb_config: Record<string, string>;
+}
+
+/** What the tutorial's cells do, with the settings of a file. @returns the adapter's bytes */
+async function ownRun(settings: ConfigFile): Promise<Buffer> {
+  const { model_name, training_args, lora_config, bnb_config } = settings;
+  await useEngine("wasm");
+  const args = new TrainingArguments({ ...training_args, output_dir: join(work, "own") });
+  const tokenizer = await AutoTokenizer.fromPretrained(model_name);
+  const rows = tokenizeDialogues(Dataset.fromJsonl(data), tokenizer, { max_length: 512 });
+  const split = rows.trainTestSplit({ test_size: 0.2, max_test_size: 50, seed: args.seed });
+  const quantization_config = new BitsAndBytesConfig(bnb_config);
+  const base = await AutoModelForCausalLM.fromPretrained(model_name, { quantization_config });
+  const model = getPeftModel(base, new LoraConfig(lora_config), { seed: args.seed });
+  const data_collator = new DataCollatorForLanguageModeling({ tokenizer, mlm: false, pad_to_multiple_of: 8 });
+  const trainer = new Trainer({ model, args, train_dataset: split.train, eval_dataset: split.test, data_collator });
+  await trainer.train();
+  await trainer.saveModel();
+  model.dispose();
+  return readFileSync(join(args.output_dir, "adapter_model.safetensors"));
+}
+
 function train(...args: string[]): { status: number | null; stderr: string } {
   const main = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
   return spawnSync(process.execPath, [main, "train", ...args, "--engine", "wasm"], { encoding: "utf8" });
 }
 
 test("kaisetsu train repeats a run from its training_config.json, and protects the result", async () => {
-  const config = await configFile("first");
+  const config = await configFile("first", { seed: 5, learning_rate: 1e-2 });
   const output = join(work, "again");
   const first = train(config, "--data", data, "--output", output);
   assert.equal(first.status, 0, first.stderr);
@@ -55,6 +90,10 @@ test("kaisetsu train repeats a run from its training_config.json, and protects t
   assert.deepEqual(written.training_args, given.training_args);
   assert.deepEqual(written.bnb_config, given.bnb_config);
   assert.deepEqual(written.lora_config.target_modules, given.lora_config.target_modules);
+
+  // The same steps in a program of one's own give the same bits.
+  const own = await ownRun(given);
+  assert.deepEqual(readFileSync(join(output, "adapter_model.safetensors")), own);
 
   const second = train(config, "--data", data, "--output", output);
   assert.equal(second.status, 0);
