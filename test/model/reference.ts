@@ -86,7 +86,7 @@ export function assertForward(model: CausalLM, figure: Forward, options: StepOpt
   assert.deepEqual(Object.keys(step.gradients).sort(), [...figure.gradients.keys()].sort());
   for (const [name, expected] of figure.gradients) {
     const difference = relativeDifference(values(step.gradients[name]!), expected.values);
-    assert.ok(difference < 1e-3, `gradient of ${name} is ${difference} off`);
+    assert.ok(difference < 1e-5, `gradient of ${name} is ${difference} off`);
   }
   tf.dispose([logits, loss!, step.loss, ...Object.values(step.gradients)]);
 }
