@@ -17,7 +17,7 @@ let starting: Promise<unknown> = Promise.resolve();
 /**
  * Chooses who computes, and makes it TensorFlow.js's current backend.
  *
- * "auto" takes the first that starts of: tfjs-node-gpu, tfjs-node (each when its package is installed), onnx, wasm, cpu.
+ * "auto" takes the first that starts of: tfjs-node-gpu (when installed), onnx, tfjs-node (when installed), wasm, cpu.
  * The environment variable KAISETSU_ENGINE, when set, stands in for "auto". A name given here always wins over it.
  * Asking again for the engine that runs costs nothing. Tensors made before a change are moved when they are used.
  *

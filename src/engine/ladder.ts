@@ -19,13 +19,13 @@ export interface Unavailable {
 }
 
 /** "auto" goes down this list and takes the first that starts. `webgpu` is experimental: only by name. */
-export const autoOrder = ["tfjs-node-gpu", "tfjs-node", "onnx", "wasm", "cpu"] as const satisfies Rung["name"][];
+export const autoOrder = ["tfjs-node-gpu", "onnx", "tfjs-node", "wasm", "cpu"] as const satisfies Rung["name"][];
 
 /** Every name that `useEngine` knows, best first. */
 export const rungNames = [
   "tfjs-node-gpu",
-  "tfjs-node",
   "onnx",
+  "tfjs-node",
   "webgpu",
   "wasm",
   "cpu",
@@ -70,7 +70,7 @@ export async function climbLadder(options: EngineOptions): Promise<{ engine: Eng
     try {
       const engine = await startRung(name, options);
       const missed = unavailable.find((rung) => rung.name === "onnx");
-      // tfjs-node is for those who install it; that onnx does not run is a fault worth a word.
+      // tfjs-node-gpu is for those who install it; that onnx does not run is a fault worth a word.
       if (missed) console.warn(`kaisetsu: computing with ${engine.name}, since onnx cannot run here: ${missed.reason}`);
       return { engine, unavailable };
     } catch (error) {

@@ -20,6 +20,8 @@ export function scaledProducts(
   const isPrivate = (name: string) => readers.get(name)?.length === 1 && !outputs.has(name);
   const makers = new Map<string, NodeSpec>();
   const result = new Map<NodeSpec, NodeSpec | undefined>();
+  /** In whose place a product is computed that took the multiplication behind it along. */
+  const movedTo = new Map<NodeSpec, NodeSpec>();
   const current = (node: NodeSpec) => (result.has(node) ? result.get(node) : node);
 
   for (const node of nodes) {
@@ -30,6 +32,7 @@ export function scaledProducts(
     const before = maker && current(maker);
     if (maker && before && isProduct(before) && isPrivate(scaling.of)) {
       result.set(maker, undefined);
+      movedTo.set(maker, node);
       result.set(node, { ...scaledBy(before, scaling.factor), outputs: node.outputs });
     }
   }
@@ -37,10 +40,11 @@ export function scaledProducts(
     const scaling = current(node) === node ? scaleOf(node, numbers) : undefined;
     const output = node.outputs[0]!;
     const [reader] = readers.get(output) ?? [];
-    const behind = reader && current(reader);
-    if (!scaling || !reader || !behind || !isProduct(behind) || !isPrivate(output)) continue;
+    const place = reader && (movedTo.get(reader) ?? reader);
+    const behind = place && current(place);
+    if (!scaling || !place || !behind || !isProduct(behind) || !isPrivate(output)) continue;
     const inputs = behind.inputs.map((name) => (name === output ? scaling.of : name));
-    result.set(reader, { ...scaledBy(behind, scaling.factor), inputs });
+    result.set(place, { ...scaledBy(behind, scaling.factor), inputs });
     result.set(node, undefined);
   }
   return nodes.map(current).filter((node) => node !== undefined);

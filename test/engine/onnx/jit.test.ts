@@ -146,6 +146,48 @@ describe("what a replay would freeze is an error that names it", () => {
     );
   });
 
+  test("a number that changes late, in a step that takes little to record, at the very call", async () => {
+    const x = tf.randomNormal([500, 500]);
+    let rate = 1;
+    const step = engine.jit(
+      (inputs: { x: tf.Tensor }) => {
+        let y = inputs.x;
+        for (let i = 0; i < 20; i++) y = tf.matMul(y, inputs.x);
+        return { y: tf.mul(tf.mean(y), rate) };
+      },
+      { name: "train" },
+    );
+    for (let i = 0; i < 10; i++) tf.dispose(await step({ x }));
+    rate = 2;
+    await assert.rejects(step({ x }), /computed "Mul \S+ float32\[\]1" and now "Mul \S+ float32\[\]2"/);
+    step.dispose();
+    x.dispose();
+  });
+
+  test("a step that is said to be pure is recorded once, also by calls at the same time", async () => {
+    let recorded = 0;
+    const step = engine.jit(
+      ({ x }: { x: tf.Tensor }) => {
+        recorded++;
+        return { y: tf.mul(x, 2) };
+      },
+      { pure: true },
+    );
+    const x = tf.tensor1d([1, 2]);
+    const made = await Promise.all([step({ x }), step({ x })]);
+    for (let i = 0; i < 4; i++) tf.dispose(await step({ x }));
+    assert.equal(recorded, 1);
+    assert.deepEqual(
+      made.map(({ y }) => [...y.dataSync()]),
+      [
+        [2, 4],
+        [2, 4],
+      ],
+    );
+    step.dispose();
+    tf.dispose([made.map(({ y }) => y), x]);
+  });
+
   test("another branch", async () => {
     let calls = 0;
     await assert.rejects(
