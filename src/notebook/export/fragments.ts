@@ -56,7 +56,7 @@ export function createFragmentRenderer(options: FragmentOptions): FragmentRender
     },
     html(source) {
       try {
-        return visible(sanitize(withTimeLimit(source.length, () => prepare(source))));
+        return sanitize(withTimeLimit(source.length, () => prepare(source)));
       } catch (error) {
         if (tooMuch(error)) return "";
         throw error;
@@ -83,9 +83,4 @@ export function createFragmentRenderer(options: FragmentOptions): FragmentRender
 /** A RangeError is the stack: some nesting that the limits do not know. */
 function tooMuch(error: unknown): boolean {
   return error instanceof TooComplexError || error instanceof RangeError;
-}
-
-/** Nothing, when all that an output showed was script. */
-function visible(html: string): string {
-  return /<(?:img|audio|video|math|hr)\b/.test(html) || html.replace(/<[^>]*>/g, "").trim() !== "" ? html : "";
 }

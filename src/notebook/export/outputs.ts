@@ -1,5 +1,4 @@
 /** Saved outputs of a code cell to HTML. */
-import { AnsiUp } from "ansi_up";
 import { readPanel } from "../../explain/panel.js";
 import { escapeHtml } from "../escape.js";
 import { unmark } from "../json.js";
@@ -7,10 +6,11 @@ import { isJsonType, text } from "../mime.js";
 import type { ErrorOutput, Output } from "../nbformat.js";
 import { imageData } from "./images.js";
 import type { Strings } from "./strings.js";
+import { ansiToHtml, lastWritten } from "./terminal.js";
 
 export interface OutputRenderer {
   strings: Strings;
-  /** Sanitised HTML of Markdown or HTML text; empty when nothing visible is left of it. */
+  /** Sanitised HTML of Markdown or HTML text. */
   markdown(source: string): string;
   html(source: string): string;
   latex(source: string): string;
@@ -34,13 +34,16 @@ function renderBundle(
   const html = text(data["text/html"]);
   if (html !== undefined) {
     const safe = renderer.html(html);
-    if (safe !== "") return `<div class="out rich">${safe}</div>`;
+    if (isVisible(safe)) return `<div class="out rich">${safe}</div>`;
     removed = true;
   }
   const markdown = text(data["text/markdown"]);
   if (markdown !== undefined) {
     const panel = readPanel(markdown) && renderer.panel(markdown);
-    return panel || `<div class="out rich">${renderer.markdown(markdown)}</div>`;
+    if (panel) return panel;
+    const safe = renderer.markdown(markdown);
+    if (isVisible(safe)) return `<div class="out rich">${safe}</div>`;
+    removed = true;
   }
   const alt = text(data["text/plain"])?.trim() || strings.noOutputText;
   for (const type of [
@@ -79,13 +82,18 @@ function renderBundle(
     : renderFolded(type, source, renderer);
 }
 
+/** Not when all that an output showed was script. */
+function isVisible(html: string): boolean {
+  return /<(?:img|audio|video|math|hr)\b/.test(html) || html.replace(/<[^>]*>/g, "").trim() !== "";
+}
+
 function renderStream(name: string, content: string, renderer: OutputRenderer): string {
   return renderText(content, renderer, name === "stderr" ? "stream stderr" : "stream");
 }
 
 /** Text with terminal colours. A long one shows its beginning, and the rest behind a disclosure. */
 function renderText(content: string, { strings }: OutputRenderer, kind = "plain"): string {
-  const lines = ansiToHtml(content.replace(/\n+$/, "")).split("\n");
+  const lines = ansiToHtml(lastWritten(content).replace(/\n+$/, "")).split("\n");
   const pre = (part: string[]) => `<pre class="out ${kind}" tabindex="0">${part.join("\n")}</pre>`;
   if (lines.length <= 60) return pre(lines);
   const open = closeSpans(lines.slice(0, 40));
@@ -124,15 +132,6 @@ function renderFolded(type: string, source: string, { strings }: OutputRenderer)
     `<details class="out more"><summary>${escapeHtml(strings.notShown(type))}</summary>` +
     `<pre class="plain" tabindex="0">${escapeHtml(source)}</pre></details>`
   );
-}
-
-/** Escapes everything; colours become classes, so that both themes stay readable; links only to the web. */
-export function ansiToHtml(content: string): string {
-  if (!content.includes("\u001b")) return escapeHtml(content);
-  const ansi = new AnsiUp();
-  ansi.use_classes = true;
-  ansi.url_allowlist = { http: 1, https: 1 };
-  return ansi.ansi_to_html(content).replace(/<a href=/g, '<a rel="noopener noreferrer" href=');
 }
 
 /** ansi_up never nests spans, so at most one is open at the end of a line. */

@@ -1,7 +1,7 @@
 /** What the exporter changes in a fragment of the notebook before it is sanitised. */
 import type { SplitPhrases } from "../../explain/phrases.js";
 import { drawingToImage } from "./drawing.js";
-import { resolveImage } from "./images.js";
+import { imageData, resolveImage } from "./images.js";
 import { slug } from "./outline.js";
 import { idPrefix, outwards, safeAttribute } from "./rules.js";
 import type { Strings } from "./strings.js";
@@ -11,6 +11,7 @@ import {
   attribute,
   comments,
   createElement,
+  type Element,
   elements,
   enclosing,
   type Fragment,
@@ -35,6 +36,7 @@ export interface PrepareOptions {
 export function prepareFragment(body: Fragment, options: PrepareOptions): void {
   inlinePictures(body, options);
   leaveOut(body);
+  showFirstFrames(body);
   embedImages(body, options);
   renameAnchors(body, options);
   unwrapSemantics(body);
@@ -61,6 +63,22 @@ function leaveOut(body: Fragment): void {
       const safe = safeAttribute(element.tagName, name, value);
       return safe === undefined ? [] : { name, value: safe };
     });
+  }
+}
+
+/**
+ * matplotlib's animations (`to_jshtml`) are an image that a script fills: without scripts its first frame is what remains.
+ */
+function showFirstFrames(body: Fragment): void {
+  let image: Element | undefined;
+  for (const element of elements(body, "img", "script")) {
+    if (element.tagName === "img" && !attribute(element, "src")) image = element;
+    else if (image && element.tagName === "script") {
+      const [, type, data] = /"data:(image\/(?:png|jpeg));base64,([^"]+)"/.exec(textOf(element)) ?? [];
+      if (type === undefined) continue;
+      setAttribute(image, "src", imageData(type, data!));
+      image = undefined;
+    }
   }
 }
 
