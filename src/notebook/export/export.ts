@@ -8,9 +8,9 @@ import { text } from "../mime.js";
 import { type Cell, isCode, isMarkdown, type Notebook } from "../nbformat.js";
 import { renderCell } from "./cells.js";
 import { createFragmentRenderer } from "./fragments.js";
-import { createLiveParts, type LiveFile, prepareLiveNotebook } from "./live.js";
+import type { LiveFile } from "./live.js";
 import { createOutline } from "./outline.js";
-import { renderPage } from "./page.js";
+import { type PageLinks, renderPage } from "./page.js";
 import { strings as allStrings } from "./strings.js";
 import { pageLevels, pageTitle } from "./title.js";
 
@@ -19,6 +19,12 @@ export interface ExportOptions {
   name?: string;
   /** Where pictures that the Markdown names are looked for; without it none are read. */
   folder?: string;
+  /** Pictures may lie anywhere in it. Default: `folder`. */
+  root?: string;
+  /** Of a site: the page's neighbours. */
+  links?: PageLinks;
+  /** Of a site: the address of the page that another notebook became, by its path relative to this one. */
+  linkTo?: (notebook: string) => string | undefined;
   /** Language of the page's own words. Default "ja". */
   ui?: "ja" | "en";
   /** Language of the notebook's text, for `lang`. Default "ja". */
@@ -28,8 +34,9 @@ export interface ExportOptions {
 }
 
 export async function exportHtml(original: Notebook, options: ExportOptions = {}): Promise<string> {
-  const { folder, lang = "ja", live } = options;
-  const notebook = live ? await prepareLiveNotebook(original) : original;
+  const { folder, root, linkTo, links, lang = "ja", live } = options;
+  const liveParts = live && (await import("./live.js"));
+  const notebook = liveParts ? await liveParts.prepareLiveNotebook(original) : original;
   const strings = allStrings[options.ui ?? "ja"];
   const language = codeLanguage(notebook);
   await loadLanguages([...(language ? [language] : []), ...languagesIn(notebook)]);
@@ -38,7 +45,7 @@ export async function exportHtml(original: Notebook, options: ExportOptions = {}
 
   const title = pageTitle(notebook, options.name);
   const outline = createOutline(pageLevels(notebook, title));
-  const fragments = createFragmentRenderer({ strings, outline, renderMath, splitPhrases, folder });
+  const fragments = createFragmentRenderer({ strings, outline, renderMath, splitPhrases, folder, root, linkTo });
   const runnable: LiveCell[] = [];
   const body = notebook.cells
     .map((cell, index) => {
@@ -56,7 +63,8 @@ export async function exportHtml(original: Notebook, options: ExportOptions = {}
     strings,
     lang,
     needsTitle: !/<h1[ >]/.test(body),
-    live: live && createLiveParts(runnable, live.files, strings.lang),
+    links,
+    live: live && liveParts?.createLiveParts(runnable, live.files, strings.lang),
   });
 }
 

@@ -18,8 +18,10 @@ export interface FragmentOptions {
   outline: Outline;
   renderMath: RenderMath;
   splitPhrases: SplitPhrases;
-  /** Where pictures that the Markdown names are looked for. */
+  /** Where pictures that the Markdown names are looked for, and what they may not lead out of. */
   folder?: string;
+  root?: string;
+  linkTo?: (notebook: string) => string | undefined;
 }
 
 export interface FragmentRenderer extends OutputRenderer {
@@ -29,7 +31,7 @@ export interface FragmentRenderer extends OutputRenderer {
 }
 
 export function createFragmentRenderer(options: FragmentOptions): FragmentRenderer {
-  const { strings, outline, renderMath, splitPhrases, folder } = options;
+  const { strings, outline, renderMath, splitPhrases, folder, root, linkTo } = options;
   const { uniqueId } = outline;
   const markdownToHtml = markdownRenderer({ renderMath });
 
@@ -37,7 +39,7 @@ export function createFragmentRenderer(options: FragmentOptions): FragmentRender
     checkHtml(html);
     const body = parseHtml(html);
     const attachments = cell && "attachments" in cell ? cell.attachments : undefined;
-    prepareFragment(body, { strings, folder, attachments, uniqueId, splitPhrases });
+    prepareFragment(body, { strings, folder, root, attachments, uniqueId, splitPhrases, linkTo });
     outline.apply(body, listed);
     return writeHtml(body);
   };

@@ -19,17 +19,19 @@ const largestImage = 20_000_000;
 export type ImageSource = { data: string } | { problem: "remote" | "missing" };
 
 /**
- * @param folder the notebook's; a picture outside of it is not read, whatever `..` or symbolic link leads there
+ * @param folder the notebook's
+ * @param root a picture outside of it is not read, whatever `..` or symbolic link leads there
  */
 export function resolveImage(
   source: string,
   folder: string | undefined,
   attachments: Record<string, Record<string, unknown>> = {},
+  root = folder,
 ): ImageSource {
   if (/^data:image\//i.test(source)) return { data: source };
   if (/^attachment:/i.test(source)) return attached(decode(source.slice("attachment:".length)), attachments);
   if (/^[a-z][a-z0-9+.-]*:|^\/\//i.test(source) || source === "") return { problem: "remote" };
-  const data = folder === undefined ? undefined : readImage(decode(source.replace(/[?#].*$/, "")), folder);
+  const data = folder === undefined ? undefined : readImage(decode(source.replace(/[?#].*$/, "")), folder, root!);
   return data === undefined ? { problem: "missing" } : { data };
 }
 
@@ -50,12 +52,12 @@ export function imageData(type: string, content: string): string {
   return `data:${type};base64,${content.replace(/[^A-Za-z0-9+/=]/g, "")}`;
 }
 
-function readImage(path: string, folder: string): string | undefined {
+function readImage(path: string, folder: string, top: string): string | undefined {
   const type = types[extname(path).toLowerCase()];
   if (type === undefined || path.includes("\0")) return undefined;
   try {
-    const root = realpathSync(folder);
-    const file = realpathSync(resolve(root, path));
+    const root = realpathSync(top);
+    const file = realpathSync(resolve(folder, path));
     if (!file.startsWith(root.endsWith(sep) ? root : root + sep)) return undefined;
     // A link named .png may lead to anything inside the folder, so the real name counts.
     if (types[extname(file).toLowerCase()] !== type) return undefined;

@@ -19,9 +19,18 @@ export interface PageParts {
   needsTitle: boolean;
   /** For a page whose cells can run. */
   live?: LiveParts;
+  links?: PageLinks;
 }
 
-export function renderPage({ title, body, headings, strings, lang, needsTitle, live }: PageParts): string {
+/** Where a page of a site stands among the others. Addresses, escaped where an address must be. */
+export interface PageLinks {
+  index: string;
+  previous?: { href: string; title: string };
+  next?: { href: string; title: string };
+}
+
+export function renderPage(parts: PageParts): string {
+  const { title, body, headings, strings, lang, needsTitle, links, live } = parts;
   const safeTitle = escapeHtml(title);
   return `<!DOCTYPE html>
 <html lang="${/^[A-Za-z0-9-]{1,35}$/.test(lang) ? lang : "ja"}" class="numbers">
@@ -41,14 +50,23 @@ ${tools(safeTitle, strings)}
 <div class="layout">
 ${contents(headings, strings)}
 <main id="main">
-${needsTitle ? `<h1>${safeTitle}</h1>\n` : ""}${body}
-</main>
+${links ? `<p class="up"><a href="${escapeHtml(links.index)}">${escapeHtml(strings.site.index)}</a></p>\n` : ""}${needsTitle ? `<h1>${safeTitle}</h1>\n` : ""}${body}
+${links ? neighbours(links, strings) : ""}</main>
 </div>
 ${searchDialog(strings)}
 <script>${script}</script>${live ? `\n${live.tags}` : ""}
 </body>
 </html>
 `;
+}
+
+function neighbours({ previous, next }: PageLinks, { site }: Strings): string {
+  const link = (rel: "prev" | "next", word: string, to: PageLinks["next"]) =>
+    to
+      ? `<a rel="${rel}" href="${escapeHtml(to.href)}"><span>${escapeHtml(word)}</span> ${escapeHtml(to.title)}</a>`
+      : "";
+  const links = link("prev", site.previous, previous) + link("next", site.next, next);
+  return links === "" ? "" : `<nav class="neighbours" aria-label="${escapeHtml(site.pages)}">${links}</nav>\n`;
 }
 
 /** The reader's tools; hidden until the script that works them has started. */

@@ -27,6 +27,9 @@ import {
 export interface PrepareOptions {
   strings: Strings;
   folder?: string;
+  root?: string;
+  /** The address of the page that another notebook becomes, if it does. */
+  linkTo?: (notebook: string) => string | undefined;
   attachments?: Record<string, Record<string, unknown>>;
   /** Gives an anchor that the author wrote a name of its own in the page. */
   uniqueId: (text: string) => string;
@@ -82,10 +85,10 @@ function showFirstFrames(body: Fragment): void {
   }
 }
 
-function embedImages(body: Fragment, { strings, folder, attachments }: PrepareOptions): void {
+function embedImages(body: Fragment, { strings, folder, root, attachments }: PrepareOptions): void {
   for (const image of elements(body, "img")) {
     const source = attribute(image, "src") ?? "";
-    const found = resolveImage(source, folder, attachments);
+    const found = resolveImage(source, folder, attachments, root);
     if ("data" in found) {
       setAttribute(image, "src", found.data);
       if (attribute(image, "alt") === undefined) setAttribute(image, "alt", strings.noOutputText);
@@ -100,7 +103,7 @@ function embedImages(body: Fragment, { strings, folder, attachments }: PrepareOp
 }
 
 /** Names in the notebook and links to them get the page's prefix, so that neither can touch the page's own. */
-function renameAnchors(body: Fragment, { uniqueId }: PrepareOptions): void {
+function renameAnchors(body: Fragment, { uniqueId, linkTo }: PrepareOptions): void {
   for (const element of elements(body)) {
     const { tagName } = element;
     const id = attribute(element, "id");
@@ -111,12 +114,19 @@ function renameAnchors(body: Fragment, { uniqueId }: PrepareOptions): void {
       if (name !== undefined) removeAttribute(element, "name");
     }
     const href = tagName === "a" ? attribute(element, "href") : undefined;
-    if (href?.startsWith("#")) setAttribute(element, "href", `#${idPrefix}${slug(decode(href.slice(1)))}`);
-    else if (href !== undefined) {
-      removeAttribute(element, "rel");
-      setAttribute(element, "rel", outwards);
-    }
+    if (href === undefined) continue;
+    removeAttribute(element, "rel");
+    setAttribute(element, "href", inThePage(href, linkTo));
+    if (!href.startsWith("#")) setAttribute(element, "rel", outwards);
   }
+}
+
+/** Links to a heading, here or in another notebook of the site, go to the name that it has in the page. */
+function inThePage(href: string, linkTo: PrepareOptions["linkTo"]): string {
+  const [, path = "", fragment] = /^([^#]*)(?:#(.*))?$/s.exec(href) ?? [];
+  const page = /\.ipynb$/i.test(path) && !/^[a-z][a-z0-9+.-]*:|^\//i.test(path) ? linkTo?.(decode(path)) : undefined;
+  if (path !== "" && page === undefined) return href;
+  return (page ?? "") + (fragment === undefined ? "" : `#${idPrefix}${slug(decode(fragment))}`);
 }
 
 /** KaTeX keeps the TeX source beside the formula; sanitisers rightly distrust the element that holds it. */

@@ -20,6 +20,8 @@ export interface Strings {
   noOutputText: string;
   table: string;
   codeBlock: string;
+  /** Pages of a site. */
+  site: Record<"index" | "pages" | "previous" | "next", string>;
   tools: {
     search: string;
     searchFor: string;
@@ -74,6 +76,7 @@ export const strings: Record<"ja" | "en", Strings> = {
     noOutputText: "図",
     table: "表",
     codeBlock: "コード",
+    site: { index: "一覧へ", pages: "前後のページ", previous: "前へ", next: "次へ" },
     tools: {
       search: "検索",
       searchFor: "探す言葉",
@@ -124,6 +127,7 @@ export const strings: Record<"ja" | "en", Strings> = {
     noOutputText: "figure",
     table: "table",
     codeBlock: "code",
+    site: { index: "All notebooks", pages: "Neighbouring pages", previous: "Previous", next: "Next" },
     tools: {
       search: "Search",
       searchFor: "Search for",

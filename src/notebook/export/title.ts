@@ -12,6 +12,34 @@ export function pageTitle({ metadata, cells }: Notebook, name = "notebook"): str
   return name.replace(/\.ipynb$/i, "");
 }
 
+/** The first sentence of the notebook's prose, without its markup; empty when it has none. */
+export function firstSentence({ cells }: Notebook): string {
+  for (const cell of cells) {
+    if (!isText(cell)) continue;
+    for (const block of cell.source.replace(/^ {0,3}(```|~~~)[\s\S]*?^ {0,3}\1/gm, "").split(/\n[ \t]*\n/)) {
+      const text = plainProse(block.replace(/^ {0,3}#.*$/gm, "").trim());
+      if (text !== "") return sentence(text);
+    }
+  }
+  return "";
+}
+
+/** Nothing for lists, tables, quotations, formulas, pictures and HTML. */
+function plainProse(block: string): string {
+  if (/^(?:[-*+>|$<!]|\d+[.)]\s| {4})/.test(block)) return "";
+  return block
+    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/<[^>]*>|[*`]|\b_|_\b/g, "")
+    .replace(/([\u3000-\u9fff])\s*\n\s*(?=[\u3000-\u9fff])/g, "$1")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+function sentence(text: string): string {
+  const [first = ""] = /^.*?(?:[。！？]|[.!?](?=\s|$)|$)/.exec(text) ?? [];
+  return first.length <= 160 ? first : `${first.slice(0, 158)}……`;
+}
+
 /** The heading that is the title is the page's only `h1`; other headings of the first level come below it. */
 export function pageLevels({ cells }: Notebook, title: string): (written: number, heading: string) => number {
   const first = cells.filter(isText).flatMap((cell) => cell.source.match(/^ {0,3}#\s/gm) ?? []);
