@@ -1,5 +1,4 @@
 import { type ExportOptions, exportHtml } from "../notebook/export/export.js";
-import { readLiveFiles } from "../notebook/export/live.js";
 import { writeFileAtomic } from "../notebook/files.js";
 import type { Notebook } from "../notebook/nbformat.js";
 
@@ -13,6 +12,7 @@ export async function exportFile(
   output: string,
   { live, ...from }: Omit<ExportOptions, "live"> & { live?: { folder: string; files?: string[] } },
 ): Promise<void> {
-  const files = live && readLiveFiles(notebook, live.folder, live.files);
+  const liveModule = live && (await import("../notebook/export/live.js"));
+  const files = live && liveModule?.readLiveFiles(notebook, live.folder, live.files);
   writeFileAtomic(output, await exportHtml(notebook, { ...from, live: files && { files } }));
 }

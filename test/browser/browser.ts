@@ -1,8 +1,10 @@
 /** The system's Chromium, watched: what a page requests, logs, and (when hostile) reaches. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { AxeResults } from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
 const executablePath = [
@@ -76,4 +78,17 @@ export async function openPage(
       rmSync(dirname(file), { recursive: true });
     },
   };
+}
+
+/** The violations that axe finds in the page as it stands. */
+export async function axe(page: Page): Promise<string[]> {
+  // Not addScriptTag: the page's policy rightly refuses a script that is not its own.
+  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
+  const { violations } = await page.evaluate(() =>
+    (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+  );
+  return violations.map(
+    ({ id, nodes }) =>
+      `${id}: ${nodes.map((node) => `${node.html.slice(0, 150)} ${node.any[0]?.message ?? ""}`).join("; ")}`,
+  );
 }

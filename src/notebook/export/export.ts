@@ -8,6 +8,7 @@ import { text } from "../mime.js";
 import { type Cell, isCode, isMarkdown, type Notebook } from "../nbformat.js";
 import { renderCell } from "./cells.js";
 import { createFragmentRenderer } from "./fragments.js";
+import { resetTimeLimit } from "./limits.js";
 import type { LiveFile } from "./live.js";
 import { createOutline } from "./outline.js";
 import { type PageLinks, renderPage } from "./page.js";
@@ -37,6 +38,7 @@ export async function exportHtml(original: Notebook, options: ExportOptions = {}
   const { folder, root, linkTo, links, lang = "ja", live } = options;
   const liveParts = live && (await import("./live.js"));
   const notebook = liveParts ? await liveParts.prepareLiveNotebook(original) : original;
+  resetTimeLimit();
   const strings = allStrings[options.ui ?? "ja"];
   const language = codeLanguage(notebook);
   await loadLanguages([...(language ? [language] : []), ...languagesIn(notebook)]);

@@ -12,6 +12,15 @@ const deepestMarkdown = 60;
 const longestMarkdown = 3_000_000;
 const mostTags = 150_000;
 
+/** For all texts of a notebook that turn out to be too complex; when it is used up, long texts are not tried any more. */
+const secondsForAll = 40;
+let secondsLost = 0;
+
+/** At the start of a notebook. */
+export function resetTimeLimit(): void {
+  secondsLost = 0;
+}
+
 /** Short texts finish soon whatever they hold; only for longer ones is a watchdog worth its cost. */
 const unwatchedLength = 20_000;
 const seconds = 8;
@@ -24,12 +33,14 @@ const slot = Symbol.for("kaisetsu.timed");
  */
 export function withTimeLimit<T>(length: number, work: () => T): T {
   if (length < unwatchedLength) return work();
+  if (secondsLost >= secondsForAll) throw new TooComplexError("too many texts that take too long");
   const world = globalThis as Record<symbol, unknown>;
   world[slot] = work;
   try {
     return runInThisContext(`globalThis[Symbol.for("kaisetsu.timed")]()`, { timeout: seconds * 1000 }) as T;
   } catch (error) {
     if ((error as { code?: string }).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
+    secondsLost += seconds;
     throw new TooComplexError(`not parsed within ${seconds} s`);
   } finally {
     delete world[slot];

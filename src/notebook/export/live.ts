@@ -8,17 +8,13 @@ import { join, relative, resolve, sep } from "node:path";
 import { gzipSync } from "node:zlib";
 import { packArchive } from "../live/archive.js";
 import { encodeBase85 } from "../live/base85.js";
+import { LivePageError } from "../live/errors.js";
 import type { LiveCell, LiveManifest } from "../live/manifest.js";
 import { liveStyle } from "../live/style.js";
 import { packWeights } from "../live/weights.js";
 import { liveWords } from "../live/words.js";
 import type { Notebook } from "../nbformat.js";
 import { injectParameters } from "../run/parameters.js";
-
-/** The notebook, or a file that it needs, does not allow a page that runs. */
-export class LivePageError extends Error {
-  override name = "LivePageError";
-}
 
 /** A file that the page carries, under the path by which the cells open it. */
 export interface LiveFile {

@@ -9,13 +9,12 @@ import {
   addClass,
   append,
   attribute,
-  comments,
   createElement,
   type Element,
   elements,
   enclosing,
   type Fragment,
-  remove,
+  prune,
   removeAttribute,
   replace,
   setAttribute,
@@ -57,7 +56,7 @@ function inlinePictures(body: Fragment, { strings }: PrepareOptions): void {
 
 /** Comments, style sheets and attributes that mean nothing in the page; the sanitiser would remove them, but slowly. */
 function leaveOut(body: Fragment): void {
-  for (const node of [...comments(body), ...elements(body, "style")]) remove(node);
+  prune(body, (node) => node.nodeName === "#comment" || node.nodeName === "style");
   for (const element of elements(body)) {
     if (element.attrs.length === 0) continue;
     element.attrs = element.attrs.flatMap(({ name, value }) => {

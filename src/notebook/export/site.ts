@@ -95,8 +95,7 @@ async function exportPage(
   const { notebook, page } = entry;
   const at = entries.indexOf(entry);
   const to = (target: string) => address(relative(dirname(page), target));
-  const link = (neighbour: Entry | undefined) =>
-    neighbour && { href: to(neighbour.page), title: neighbour.title };
+  const link = (neighbour: Entry | undefined) => neighbour && { href: to(neighbour.page), title: neighbour.title };
   return exportHtml(readNotebook(join(folder, notebook), { repair: true }), {
     name: basename(notebook),
     folder: join(folder, dirname(notebook)),

@@ -181,6 +181,19 @@ details details > summary { cursor: pointer; }
 .panel-body thead th { background: none; border-bottom-width: 2px; }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; scroll-behavior: auto !important; } }
 
+.up { margin: 0 0 1rem; font-size: .875rem; }
+.up a::before { content: "← "; }
+.neighbours { display: flex; flex-wrap: wrap; gap: .8rem; margin: 3rem 0 1rem; }
+.neighbours a { flex: 1 1 14rem; padding: .8rem 1.1rem; border: 1px solid var(--rule); border-radius: 8px; text-decoration: none; line-height: 1.5; }
+.neighbours a:hover { border-color: var(--green); }
+.neighbours span { display: block; color: var(--muted); font-size: .8rem; }
+.neighbours [rel="next"] { text-align: right; }
+.pages { list-style: none; padding: 0; max-inline-size: none; }
+.pages li { padding: .9rem 0; border-bottom: 1px solid var(--rule); margin: 0; }
+.pages a { font-size: 1.1rem; font-weight: bold; text-decoration: none; }
+.pages a:hover { text-decoration: underline; }
+.pages p { margin: .2rem 0 0; color: var(--muted); font-size: .925rem; }
+
 @media (max-width: 40rem) {
   .layout { padding: .75rem; }
   h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; } h3 { font-size: 1.12rem; }
@@ -196,7 +209,7 @@ details details > summary { cursor: pointer; }
     --code-bg: #fff; --code-fg: #111; --code-rule: #999; --code-muted: #666; --inline-bg: #f4f0ec; --inline-fg: #5a2f12;
   }
   html { font-size: 10pt; }
-  .toc, .skip, .bar, .anchor, .copy, .folder, dialog { display: none !important; }
+  .toc, .skip, .bar, .up, .neighbours, .anchor, .copy, .folder, dialog { display: none !important; }
   .folded, .no-code main > .cell > .input, .no-outputs main > .cell > .outputs { display: revert; }
   .layout { display: block; max-width: none; padding: 0; }
   .prompt { position: static; text-align: left; }

@@ -30,10 +30,6 @@ export function texts(root: Parent): Text[] {
   return [...descendants(root)].filter(isText);
 }
 
-export function comments(root: Parent): Node[] {
-  return [...descendants(root)].filter((node) => node.nodeName === "#comment");
-}
-
 export function textOf(root: Parent): string {
   return texts(root)
     .map(({ value }) => value)
@@ -102,8 +98,16 @@ export function replace(node: Node, ...replacements: (Node | string)[]): void {
   if (!nodes.includes(node)) node.parentNode = null;
 }
 
-export function remove(node: Node): void {
+function remove(node: Node): void {
   if (node.parentNode) replace(node);
+}
+
+/** Takes all nodes out that are unwanted, with what they hold. */
+export function prune(root: Parent, unwanted: (node: Node) => boolean): void {
+  const parents: Parent[] = [root, ...elements(root)];
+  for (const parent of parents) {
+    if (parent.childNodes.some(unwanted)) parent.childNodes = parent.childNodes.filter((node) => !unwanted(node));
+  }
 }
 
 function textNode(value: string, parentNode: Parent): Text {
