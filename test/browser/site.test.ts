@@ -111,7 +111,7 @@ describe("a folder of notebooks as a site", () => {
         at = page.url();
       };
       await page.goto(pathToFileURL(join(site, "index.html")).href);
-      const before = page.url();
+      at = page.url();
       assert.deepEqual(await axe(page), []);
       await follow("main li a");
       assert.equal(await page.title(), "はじめに");

@@ -26,6 +26,7 @@ export const unlink = later((path: string) => fs.unlinkSync(path));
 export const utimes = later((...p: Parameters<typeof fs.utimesSync>) => fs.utimesSync(...p));
 export const writeFile = later((...p: Parameters<typeof fs.writeFileSync>) => fs.writeFileSync(...p));
 export const symlink = refuse("symlink");
+export const cp = refuse("cp");
 
 /** Memory is what a page has instead of a disk. */
 export async function statfs(_: string): Promise<{ bavail: number; bsize: number }> {
