@@ -66,6 +66,8 @@ async function append({ id, file, revision, hubUrl, accessToken }: BlobRequest, 
     path: file.path,
     revision,
     hubUrl,
+    // Plain HTTP: what has come is a beginning of the file, and the rest is asked for by a range.
+    xet: false,
     ...(accessToken && { accessToken }),
   });
   if (!blob) throw new PretrainedFilesError(`${id} has no file ${file.path}`);

@@ -127,13 +127,30 @@ function reason(error: unknown): string {
   return cause instanceof Error ? cause.message || message : message;
 }
 
+/** The hub's own words on a refusal, which know more than the status: a gate, a token without the right to read it. */
+function hubWords(error: unknown): string {
+  const { data } = error as { data?: { error?: unknown; message?: unknown } };
+  const words = String(data?.error ?? data?.message ?? "").trim();
+  return words ? ` (${words.slice(0, 300)})` : "";
+}
+
 function explained(id: string, revision: string, error: unknown): Error {
   if (error instanceof PretrainedFilesError) return error;
   const status = statusOf(error);
   const page = `${hubUrl()}/${id}`;
-  if (status === 401 || status === 403) {
+  if (status === 401) {
+    // Without a token, the hub answers so for what does not exist, too.
     return new PretrainedFilesError(
-      `${id} may not be read (${status}): accept its terms at ${page} and set HF_TOKEN to a token of that account`,
+      `${id} may not be read: 401${hubWords(error)}. ` +
+        (storedToken() ? "The token is not valid, or the model " : "The model ") +
+        `is private, gated, or does not exist: see ${page}, accept its terms if it has some, and set HF_TOKEN to a token ` +
+        "of that account",
+    );
+  }
+  if (status === 403) {
+    return new PretrainedFilesError(
+      `${id} may not be read: 403${hubWords(error)}. Accept its terms at ${page} with the account of HF_TOKEN, and let the ` +
+        "token read gated repositories",
     );
   }
   if (status === 404) {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findNewestCheckpoint, inspectCheckpoint } from "../checkpoint/find.js";
@@ -109,7 +109,7 @@ async function writeModelAndConfig(output: string, runDir: string, dir: string):
   const base = String(adapter?.fields.base_model_name_or_path ?? saved?.model_name ?? "");
   if (!base) throw new HandoffError(`Neither ${dir} nor ${runDir} says which model is trained.`);
   const model_name = existsSync(base) ? "model" : base;
-  if (existsSync(base)) await cp(base, join(output, "model"), { recursive: true, dereference: true });
+  if (existsSync(base)) await copyFiles(base, join(output, "model"), () => true);
   // Python wants the names of its newest release.
   const { compat: _, ...given } = (await json(join(dir, "training_args.json"))) ?? {};
   await saveTrainingConfig(output, {
@@ -136,8 +136,7 @@ async function writeCheckpoints(output: string, dir: string, state: TrainerState
   const best = state.best_model_checkpoint;
   const dirs = best !== null && best !== dir && existsSync(best) ? [dir, best] : [dir];
   for (const from of dirs) {
-    const to = join(output, basename(from));
-    await cp(from, to, { recursive: true, filter: (path) => !ownFiles.test(basename(path)) });
+    await copyFiles(from, join(output, basename(from)), (name) => !ownFiles.test(name));
   }
   // As Python names it, whose output_dir is the folder itself.
   const own = { best_model_checkpoint: best === null ? null : `./${basename(best)}` };
@@ -157,6 +156,14 @@ async function scaledSchedule(dir: string): Promise<string> {
     if (schedule[name]) schedule[name] = (schedule[name] as number[]).map((rate) => rate * rate_factor);
   }
   return toPythonJson(schedule);
+}
+
+/** The files of a folder, what links point to included; not its folders, where hubs keep other formats. */
+async function copyFiles(from: string, to: string, wanted: (name: string) => boolean): Promise<void> {
+  await mkdir(to, { recursive: true });
+  for (const name of (await readdir(from)).filter(wanted)) {
+    if ((await stat(join(from, name))).isFile()) await copyFile(join(from, name), join(to, name));
+  }
 }
 
 async function json(path: string): Promise<Record<string, unknown> | undefined> {

@@ -105,9 +105,18 @@ test("offline the cache serves, and says when it cannot", async (t) => {
 });
 
 test("a gated or unknown model, and no connection, are explained", async () => {
-  process.env.HF_TOKEN = "hf_wrong";
-  await assert.rejects(load(), /may not be read \(401\): accept its terms at .*someone\/tiny-model and set HF_TOKEN/);
+  process.env.HF_TOKEN = "hf_stranger";
+  await assert.rejects(
+    load(),
+    /403 \(.*not in the authorized list.*Accept its terms at http.*someone\/tiny-model with/,
+  );
   await assert.rejects(AutoModelForCausalLM.fromPretrained("no/such"), /no\/such \(revision main\) does not exist/);
+  delete process.env.HF_TOKEN;
+  await assert.rejects(load(), /401 \(.*Please log in.*accept its terms .* set HF_TOKEN/);
+  await assert.rejects(
+    AutoModelForCausalLM.fromPretrained("no/such"),
+    /private, gated, or does not exist: see .*no\/such/,
+  );
   process.env.HF_ENDPOINT = "http://127.0.0.1:9";
   await assert.rejects(load(), /cannot be downloaded: .*Try again: what has come is kept/);
   await assert.rejects(AutoModelForCausalLM.fromPretrained("./no/such"), /there is no model folder \.\/no\/such/);
