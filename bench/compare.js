@@ -4,6 +4,12 @@
  *   node bench/compare.js --config bench/configs/small.json --batch 4 --seq 128 --steps 20 --lora-rank 8 \
  *     --engines onnx,wasm --python PATH/TO/python --rounds 5
  *
+ *   --engines LIST   engines of ours, separated by commas (default onnx,wasm)
+ *   --torch LIST     of torch, torch-tuned, torch-compile, torch-compile-tuned (default the first two)
+ *   --rounds R       processes of each, in turn (default 3)
+ *   --json           an array of JSON instead of the table
+ *   and the options of a step: see train-step.js --help
+ *
  * --python names an interpreter with torch, transformers and peft; without it there is no PyTorch in the table.
  * `torch-tuned` gives glibc's allocator larger thresholds: the fair figure, since stock PyTorch on Linux spends much of a
  * small step in page faults. One round is one process each, so that a busy machine treats all alike.
@@ -14,6 +20,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { helpIfAsked } from "./help.js";
+
+helpIfAsked(import.meta.url);
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({

@@ -10,6 +10,9 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { helpIfAsked } from "./help.js";
+
+helpIfAsked(import.meta.url);
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const cli = join(root, "dist/src/cli/main.js");

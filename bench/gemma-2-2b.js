@@ -13,6 +13,9 @@ import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, BitsAndBytesConfig, getPeftModel, LoraConfig, useEngine } from "kaisetsu";
 import { architectureOf, parameterShapes } from "../dist/src/model/architecture.js";
 import { writeSafetensors } from "../dist/src/model/safetensors.js";
+import { helpIfAsked } from "./help.js";
+
+helpIfAsked(import.meta.url);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -8,6 +8,9 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launchKernel } from "../dist/kernel/launch.js";
+import { helpIfAsked } from "./help.js";
+
+helpIfAsked(import.meta.url);
 
 const rounds = Number(process.argv[2] ?? 3);
 const cells = Number(process.argv[3] ?? 200);

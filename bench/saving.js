@@ -11,6 +11,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import ts from "typescript";
 import { Saver } from "../dist/src/training/saver.js";
+import { helpIfAsked } from "./help.js";
+
+helpIfAsked(import.meta.url);
 
 const { values } = parseArgs({
   options: {

