@@ -64,7 +64,7 @@ function specFolder({ sysPrefix, prefix, name = KERNEL_NAME }: InstallPlace): st
   }
   if (prefix !== undefined) return join(resolve(prefix), "share", "jupyter", "kernels", name);
   if (sysPrefix) {
-    const active = process.env.VIRTUAL_ENV ?? process.env.CONDA_PREFIX;
+    const active = process.env.VIRTUAL_ENV || process.env.CONDA_PREFIX;
     if (!active) {
       throw new KernelInstallError("--sys-prefix needs an active Python environment; give its folder with --prefix");
     }
@@ -78,8 +78,8 @@ export function jupyterDataFolder(): string {
   const { JUPYTER_DATA_DIR, APPDATA, XDG_DATA_HOME } = process.env;
   if (JUPYTER_DATA_DIR) return JUPYTER_DATA_DIR;
   if (process.platform === "darwin") return join(homedir(), "Library", "Jupyter");
-  if (process.platform === "win32") return join(APPDATA ?? join(homedir(), ".jupyter", "data"), "jupyter");
-  return join(XDG_DATA_HOME ?? join(homedir(), ".local", "share"), "jupyter");
+  if (process.platform === "win32") return join(APPDATA || join(homedir(), ".jupyter", "data"), "jupyter");
+  return join(XDG_DATA_HOME || join(homedir(), ".local", "share"), "jupyter");
 }
 
 const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">

@@ -17,7 +17,7 @@ export const keptIdleSeconds = 3600;
 
 /** Where `jupyter console --existing` looks too. The kernel's own words go to a file beside it. */
 export function newKeptFile(): { connectionFile: string; log: string } {
-  const folder = process.env.JUPYTER_RUNTIME_DIR ?? join(jupyterDataFolder(), "runtime");
+  const folder = process.env.JUPYTER_RUNTIME_DIR || join(jupyterDataFolder(), "runtime");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const connectionFile = join(folder, `kernel-kaisetsu-${randomUUID()}.json`);
   return { connectionFile, log: logOf(connectionFile) };

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { getHeapStatistics } from "node:v8";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { setNotebookHost } from "../src/notebook/host.js";
 import * as asking from "./cells/ask.js";
@@ -36,6 +37,7 @@ function main(): void {
     connection: readConnectionFile(process.argv[2] ?? ""),
     cwd: process.cwd(),
     types: typeMode(process.env.KAISETSU_TYPES),
+    heapLimit: getHeapStatistics().heap_size_limit - YOUNG_GENERATION,
   };
   const signals = new SharedArrayBuffer(Signal.length * Int32Array.BYTES_PER_ELEMENT);
   const toCompiler = new MessageChannel();
@@ -160,6 +162,9 @@ function guardProcess(runner: Runner): void {
   // The protocol thread handles it, at once; this listener only keeps Node from ending.
   process.on("SIGINT", () => {});
 }
+
+/** V8 counts it in the limit, but what lives longer than a moment must do without: three times 16 MB. */
+const YOUNG_GENERATION = 48 * 2 ** 20;
 
 function typeMode(text: string | undefined): TypeMode {
   return text === "warn" || text === "off" ? text : "block";

@@ -8,6 +8,8 @@ export interface KernelOptions {
   connection: ConnectionInfo;
   cwd: string;
   types: TypeMode;
+  /** Bytes that V8 allows for the values of the cells. */
+  heapLimit: number;
 }
 
 export type MimeBundle = Record<string, unknown>;
@@ -103,7 +105,12 @@ export const Signal = {
   input: 0,
   /** Counts answers of the compiler to the cells' thread. */
   compiled: 1,
-  /** Characters of output that the protocol thread has not taken yet. */
+  /** Output that the protocol thread has not taken yet; see `outputCost`. */
   backlog: 2,
   length: 3,
 } as const;
+
+/** Characters, and what a message costs however short it is. */
+export function outputCost(text: string): number {
+  return text.length + 100;
+}

@@ -1,5 +1,5 @@
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { type FromCells, type InputAnswer, Signal } from "../messages.js";
+import { type FromCells, type InputAnswer, outputCost, Signal } from "../messages.js";
 
 /** The cells' end of the wires to the other two threads. */
 export interface Wires {
@@ -24,7 +24,7 @@ const MAX_BACKLOG = 1 << 20;
 
 export function postStream(id: number, name: "stdout" | "stderr", text: string): void {
   const { signals } = wires;
-  let backlog = Atomics.add(signals, Signal.backlog, text.length) + text.length;
+  let backlog = Atomics.add(signals, Signal.backlog, outputCost(text)) + outputCost(text);
   wires.post({ kind: "stream", id, name, text });
   while (backlog > MAX_BACKLOG) {
     Atomics.wait(signals, Signal.backlog, backlog, 1000);

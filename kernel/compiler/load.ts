@@ -29,7 +29,7 @@ export function loadTypeScript(): () => void {
 }
 
 function cacheFolder(): string {
-  return process.env.KAISETSU_CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kaisetsu");
+  return process.env.KAISETSU_CACHE_DIR || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "kaisetsu");
 }
 
 function readIfThere(file: string): Buffer | undefined {

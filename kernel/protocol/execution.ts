@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CompiledCell, TypeMode } from "../compiler/cell.js";
 import type { CellDiagnostic } from "../compiler/diagnostics.js";
 import type { CellError, CellResult, FromCells } from "../messages.js";
@@ -79,6 +80,8 @@ export class Execution {
           user_expressions: await this.evaluate(request, user_expressions ?? {}),
         };
     this.kernel.output.flush();
+    // What was sent together with this request, to be aborted with it, may still be under way.
+    if (failed && request.content.stop_on_error !== false) await sleep(STOP_ON_ERROR_WAIT);
     this.kernel.reply("shell", request, content, { started, status: content.status });
     return failed;
   }
@@ -227,6 +230,9 @@ export class Execution {
     }
   }
 }
+
+/** Milliseconds, as in xeus. */
+const STOP_ON_ERROR_WAIT = 50;
 
 interface ExecuteContent {
   code?: string;

@@ -81,7 +81,7 @@ const MAX_BYTES = 8 << 20;
 
 function historyPath(): string {
   const data =
-    process.env.KAISETSU_DATA_DIR ?? join(process.env.XDG_DATA_HOME ?? join(homedir(), ".local", "share"), "kaisetsu");
+    process.env.KAISETSU_DATA_DIR || join(process.env.XDG_DATA_HOME || join(homedir(), ".local", "share"), "kaisetsu");
   return join(data, "history.jsonl");
 }
 

@@ -27,6 +27,15 @@ export class Interrupter {
     });
   }
 
+  /** Bytes that the values of the cells take, those included that nobody needs any more. */
+  heapUsed(): Promise<number> {
+    return new Promise((resolve) => {
+      this.session.post("Runtime.getHeapUsage", (_error, result) => {
+        resolve((result as { usedSize?: number } | undefined)?.usedSize ?? 0);
+      });
+    });
+  }
+
   /** Node waits for connected sessions when it exits. */
   disconnect(): void {
     this.session.disconnect();

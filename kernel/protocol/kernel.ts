@@ -7,6 +7,7 @@ import { Execution } from "./execution.js";
 import { History, type HistoryRequest } from "./history.js";
 import { kernelInfo } from "./info.js";
 import type { Interrupter } from "./interrupt.js";
+import { watchMemory } from "./memory.js";
 import { OutputBatcher } from "./output.js";
 import { toPoints, toUnits } from "./positions.js";
 import type { Sockets } from "./sockets.js";
@@ -64,6 +65,10 @@ export class ProtocolKernel {
       if (key !== undefined) this.stdinWaiting.get(key)!(value);
     });
     this.sockets.echoHeartbeats();
+    watchMemory(this.interrupter, this.options.heapLimit, {
+      running: () => this.execution.runningId,
+      warn: (id, text) => this.output.add(id, "stderr", text),
+    });
     this.sockets.watchSubscriptions((topic) => {
       const header = makeHeader("iopub_welcome", this.session);
       const content = { subscription: topic.toString() };

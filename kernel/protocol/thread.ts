@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { type FromCells, type ProtocolSetup, Signal, type ToCells } from "../messages.js";
+import { type FromCells, outputCost, type ProtocolSetup, Signal, type ToCells } from "../messages.js";
 import { Compiler } from "./compiler.js";
 import { Interrupter } from "./interrupt.js";
 import { ProtocolKernel } from "./kernel.js";
@@ -26,7 +26,7 @@ const kernel = new ProtocolKernel(
 
 port.on("message", (message: FromCells) => {
   if (message.kind === "stream") {
-    Atomics.sub(words, Signal.backlog, message.text.length);
+    Atomics.sub(words, Signal.backlog, outputCost(message.text));
     Atomics.notify(words, Signal.backlog);
   }
   kernel.fromCells(message);

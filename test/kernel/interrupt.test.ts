@@ -25,7 +25,7 @@ describe("interrupts", () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Interrupts the cell once it has printed, and checks that it ends within a second, its variables intact. */
+  /** Interrupts the cell once it has printed, and checks that it ends soon, its variables intact. */
   async function interrupted(code: string, how: () => unknown = () => kernel.client.interrupt()) {
     let began = 0;
     const execution = kernel.client.execute(`console.log('running');\n${code}`);
@@ -37,7 +37,8 @@ describe("interrupts", () => {
     }
     const { content } = await execution.reply;
     assert.equal(content.ename, "KeyboardInterrupt", code);
-    assert.ok(Date.now() - began < 1000, `${code} took ${Date.now() - began} ms`);
+    // A few hundredths of a second on an idle machine.
+    assert.ok(Date.now() - began < 3000, `${code} took ${Date.now() - began} ms`);
     assert.equal((await kernel.run("kept")).result, "'kept'");
     return plain(content.traceback);
   }

@@ -117,7 +117,9 @@ describe("the Jupyter protocol", () => {
   });
 
   it("aborts what is queued behind an error, but only then", async () => {
-    const codes = ["throw new Error('first')", "'second'", "'third'"];
+    // Only what has arrived when the first one fails is queued behind it.
+    const first = "await new Promise((done) => setTimeout(done, 300)); throw new Error('first')";
+    const codes = [first, "'second'", "'third'"];
     const stopping = await Promise.all(codes.map((code) => kernel.run(code)));
     assert.deepEqual(
       stopping.map(({ reply }) => reply.status),

@@ -275,11 +275,19 @@ test("a kernel that dies, and one that runs out of memory, have exit codes of th
   assert.equal(textOf(dead.cells[0]!.outputs[0]), "alive\n");
   assert.equal((dead.cells[1]!.outputs.at(-1) as { ename: string }).ename, "DeadKernelError");
 
-  const full = await run(["const hoard = []; for (;;) hoard.push(new Array(10000).fill(hoard.length + 0.5));"], [], {
-    env: { NODE_OPTIONS: "--max-old-space-size=150" },
-  });
+  const full = await run(
+    [
+      // 80 kB each; slowly where the warning is due, or the kernel dies before it can be said
+      "const hoard = []; for (let n = 0; ; n++) { hoard.push(new Array(10000).fill(n + 0.5)); if (n > 1350 && n < 1550) await new Promise((done) => setTimeout(done, 2)) }",
+    ],
+    [],
+    {
+      env: { NODE_OPTIONS: "--max-old-space-size=150" },
+    },
+  );
   assert.equal(full.code, 137, full.stderr);
   assert.match(full.stderr, /out of memory/);
+  assert.match(textOf(full.cells[0]!.outputs[0]), /values in memory take \d+ of the 150 MB/);
 });
 
 test("wrong use is told before any kernel starts", async () => {
