@@ -7,7 +7,7 @@ import { checkParameters, DecoderModel, type Head } from "./decoder-model.js";
 import type { FloatDtype } from "./dtype.js";
 import { ModelError } from "./errors.js";
 import type { FourBitMatrix } from "./four-bit-linear.js";
-import { type SaveOptions, savePretrainedFiles } from "./save-pretrained.js";
+import { type SaveOptions, savePretrainedFiles, writeModelConfig } from "./save-pretrained.js";
 import type { DropoutMask, ModelConfig, NamedTensors } from "./types.js";
 
 export interface BaseModelParts {
@@ -159,6 +159,11 @@ export class PreTrainedModel extends DecoderModel {
    */
   async savePretrained(dir: string, options: SaveOptions = {}): Promise<void> {
     await savePretrainedFiles(dir, this, options);
+  }
+
+  /** Writes `config.json` alone, without weights. */
+  saveConfig(dir: string): Promise<void> {
+    return writeModelConfig(dir, this, this.dtype);
   }
 
   override dispose(): void {

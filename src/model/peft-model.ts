@@ -153,6 +153,11 @@ export class PeftModel extends DecoderModel {
     return saveAdapter(dir, this.peft_config, this.params, options);
   }
 
+  /** Writes the base model's `config.json`, which `savePretrained` leaves out as PEFT does. */
+  saveConfig(dir: string): Promise<void> {
+    return this.base.saveConfig(dir);
+  }
+
   override dispose(): void {
     super.dispose();
     this.disposeAdapter();

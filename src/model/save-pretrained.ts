@@ -42,6 +42,16 @@ export async function savePretrainedFiles(dir: string, model: Savable, options: 
   await writeWeights(dir, tensors, shardBytes(options.max_shard_size ?? "50GB"), options);
   // Last: a folder without config.json is no model, so a save that broke off is not taken for one.
   await writeConfig(join(dir, "generation_config.json"), model.generation_config);
+  await writeModelConfig(dir, model, dtype);
+}
+
+/** Writes `config.json`, as `config.save_pretrained` does in transformers. */
+export async function writeModelConfig(
+  dir: string,
+  model: Pick<Savable, "config" | "quantization_config">,
+  dtype: FloatDtype,
+): Promise<void> {
+  await mkdir(dir, { recursive: true });
   const { torch_dtype: _, ...config } = model.config;
   const quantization_config = model.quantization_config?.toDict();
   await writeConfig(join(dir, "config.json"), {

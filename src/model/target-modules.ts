@@ -72,9 +72,11 @@ function patternValue(patterns: Record<string, number>, module: string): number 
 }
 
 function regex(source: string): RegExp {
-  try {
-    return new RegExp(source, "u");
-  } catch {
-    throw new ModelError(`LoraConfig: ${source} is not a valid regular expression`);
+  // Python allows a needless backslash, as in "\\-"; JavaScript only without "u".
+  for (const flags of ["u", ""]) {
+    try {
+      return new RegExp(source, flags);
+    } catch {}
   }
+  throw new ModelError(`LoraConfig: ${source} is not a valid regular expression`);
 }

@@ -72,6 +72,26 @@ test("an adapter is saved as PEFT saves it", async () => {
   model.dispose();
 });
 
+test("saveConfig writes the base model's config.json beside an adapter", async () => {
+  const model = await PeftModel.fromPretrained(await base(), figures("adapter-random"));
+  const dir = scratchFolder();
+  await model.saveConfig(dir);
+  const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
+  assert.deepEqual(read(join(dir, "config.json")), read(figures("tiny-gemma2", "config.json")));
+  model.dispose();
+});
+
+test("a trained copy of the embeddings counts as embeddings (total_flos leaves them out)", async () => {
+  const model = await base();
+  const { total, embedding } = model.parameterCounts();
+  const config = new LoraConfig({ r: 2, target_modules: ["q_proj"], modules_to_save: ["embed_tokens"] });
+  const adapted = getPeftModel(model, config);
+  const counts = adapted.parameterCounts();
+  assert.equal(counts.embedding, 2 * embedding);
+  assert.equal(counts.total - counts.embedding - (counts.trainable - embedding), total - embedding);
+  adapted.dispose();
+});
+
 test("masks stand for dropout: they scale the adapter's input and are named in order", async () => {
   const config = new LoraConfig({ target_modules: ["q_proj", "v_proj"], lora_dropout: 0.25, init_lora_weights: false });
   const model = getPeftModel(await base(), config, { seed: 1 });

@@ -27,6 +27,8 @@ test("names match whole dotted segments from the end, regular expressions the wh
   );
   assert.throws(() => names({ target_modules: ["proj"] }), /Target modules proj not found.*q_proj, v_proj, up_proj/);
   assert.throws(() => names({ target_modules: "q_proj" }), /not found/);
+  // Python takes a needless backslash.
+  assert.deepEqual(names({ target_modules: ".*\\.q\\_proj" }), names({ target_modules: ["q_proj"] }));
   assert.throws(() => names({ target_modules: "(" }), /not a valid regular expression/);
   assert.throws(() => names({ target_modules: ["norm"] }), /LoRA on model\.norm is not supported/);
 });
