@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { currentEngine } from "../engine/index.js";
 import type { TrainingArguments } from "./arguments.js";
 import type { RowSource } from "./batches.js";
+import { followsMetrics, keptFromState, resumeRules } from "./resume-rules.js";
+import type { Bookkeeping } from "./snapshot.js";
 import type { Trainer } from "./trainer.js";
 
 export interface Changes {
@@ -19,59 +21,16 @@ export interface Surroundings {
   train_rows: number;
   /** Hash of a sample of the training rows. */
   train_data: string;
+  eval_rows: number;
+  eval_data: string;
   engine: string;
 }
 
-/** Arguments that decide which numbers a run makes; with another value, a resume would mix two runs. */
-const essential: (keyof TrainingArguments)[] = [
-  "per_device_train_batch_size",
-  "gradient_accumulation_steps",
-  "seed",
-  "data_seed",
-  "train_sampling_strategy",
-  "dataloader_drop_last",
-  "ignore_data_skip",
-  "label_smoothing_factor",
-  "neftune_noise_alpha",
-  "max_grad_norm",
-  "optim",
-  "lr_scheduler_type",
-  "lr_scheduler_kwargs",
-  "adam_beta1",
-  "adam_beta2",
-  "adam_epsilon",
-  "weight_decay",
-  "learning_rate",
-  "fp16",
-  "bf16",
-  "nan_policy",
-  "compat",
-];
-
-/** They shape the learning rate's curve, unless the schedule does not look at them. */
-const lengths: (keyof TrainingArguments)[] = ["num_train_epochs", "max_steps"];
-const withoutEnd = ["constant", "constant_with_warmup", "inverse_sqrt", "reduce_lr_on_plateau"];
-const withoutWarmup = ["constant", "reduce_lr_on_plateau"];
-
-/** Intervals come from the checkpoint's trainer_state.json, as in transformers. */
-const keptFromState: (keyof TrainingArguments)[] = ["logging_steps", "eval_steps", "save_steps"];
-
-/** They change what is logged or kept, not the parameters. */
-const notable: (keyof TrainingArguments)[] = [
-  "logging_strategy",
-  "eval_strategy",
-  "save_strategy",
-  "eval_delay",
-  "per_device_eval_batch_size",
-  "gradient_checkpointing",
-  "metric_for_best_model",
-  "greater_is_better",
-  "load_best_model_at_end",
-  "save_total_limit",
-];
-
 /** Fields of an adapter's configuration that change what it computes. */
-const adapterFields = ["r", "lora_alpha", "lora_dropout", "target_modules", "bias", "use_rslora", "use_dora"];
+const adapterFields = [
+  ...["r", "lora_alpha", "lora_dropout", "target_modules", "bias", "use_rslora", "use_dora", "modules_to_save"],
+  ...["rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "exclude_modules"],
+];
 
 /** Compares a checkpoint's folder with what `trainer` is about to do. Empty where the checkpoint tells nothing (Python's). */
 export async function changedSettings(dir: string, trainer: Trainer): Promise<Changes> {
@@ -80,24 +39,32 @@ export async function changedSettings(dir: string, trainer: Trainer): Promise<Ch
   const adapter = await readJson(join(dir, "adapter_config.json"));
   const now = adapterConfig(trainer);
   if (adapter && now) changes.breaking.push(...differences(adapter, now, adapterFields));
-  const books = (await readJson(join(dir, "bookkeeping.json"))) as Partial<Surroundings> | undefined;
-  if (books && trainer.train_dataset) compareSurroundings(books, surroundings(trainer.train_dataset), changes);
+  const books = (await readJson(join(dir, "bookkeeping.json"))) as Partial<Bookkeeping> | undefined;
+  if (!books) return changes;
+  compareSurroundings(books, surroundings(trainer), followsMetrics(trainer.args), changes);
+  compareCallbacks(books.callbacks ?? {}, trainer, changes);
   return changes;
 }
 
-export function surroundings(rows: RowSource): Surroundings {
-  return { ...fingerprint(rows), engine: currentEngine()?.name ?? "" };
+export function surroundings({ train_dataset, eval_dataset }: Trainer): Surroundings {
+  return {
+    train_rows: train_dataset?.length ?? 0,
+    train_data: fingerprint(train_dataset),
+    eval_rows: eval_dataset?.length ?? 0,
+    eval_data: fingerprint(eval_dataset),
+    engine: currentEngine()?.name ?? "",
+  };
 }
 
-/** What tells these training rows from others. */
-export function fingerprint(rows: RowSource): Omit<Surroundings, "engine"> {
+function fingerprint(rows: RowSource | null): string {
   const hash = createHash("sha256");
-  const step = Math.max(1, Math.floor(rows.length / 64));
-  for (let i = 0; i < rows.length; i += step) {
-    const { input_ids, labels } = rows.get(i) as { input_ids?: number[]; labels?: number[] };
+  const length = rows?.length ?? 0;
+  const step = Math.max(1, Math.floor(length / 64));
+  for (let i = 0; i < length; i += step) {
+    const { input_ids, labels } = rows!.get(i) as { input_ids?: number[]; labels?: number[] };
     hash.update(JSON.stringify([i, input_ids ?? null, labels ?? null]));
   }
-  return { train_rows: rows.length, train_data: hash.digest("hex").slice(0, 16) };
+  return hash.digest("hex").slice(0, 16);
 }
 
 /** Those of `changedSettings` that the arguments alone tell. */
@@ -116,27 +83,43 @@ async function compareArguments(dir: string, args: TrainingArguments, changes: C
     now[name] ??= args[name];
     saved[name] ??= { compat: "hf5", nan_policy: "stop" }[name];
   }
-  changes.breaking.push(...differences(saved, now, essential));
-  const schedule = args.lr_scheduler_type;
-  const put = (names: (keyof TrainingArguments)[], harmless: boolean) =>
-    (harmless ? changes.harmless : changes.breaking).push(...differences(saved, now, names));
-  put(lengths, withoutEnd.includes(schedule));
-  put(["warmup_steps"], withoutWarmup.includes(schedule));
-  put(notable, true);
+  const { breaking, harmless } = resumeRules(args);
+  changes.breaking.push(...differences(saved, now, breaking));
+  changes.harmless.push(...differences(saved, now, harmless));
   const kept = differences(saved, now, keptFromState);
   changes.harmless.push(...kept.map((line) => `${line} (the checkpoint's own is used)`));
 }
 
-function compareSurroundings(saved: Partial<Surroundings>, now: Surroundings, changes: Changes): void {
-  if (saved.train_rows !== undefined && saved.train_rows !== now.train_rows) {
-    changes.breaking.push(`training rows: ${saved.train_rows} -> ${now.train_rows}`);
-  } else if (saved.train_data !== undefined && saved.train_data !== now.train_data) {
-    changes.breaking.push("the training rows themselves");
-  }
+function compareSurroundings(
+  saved: Partial<Surroundings>,
+  now: Surroundings,
+  evaluationDecides: boolean,
+  changes: Changes,
+): void {
+  const compareRows = (kind: "train" | "eval", words: string, into: string[]) => {
+    const [before, after] = [saved[`${kind}_rows`], now[`${kind}_rows`]];
+    if (before === undefined) return;
+    if (before !== after) into.push(`${words} rows: ${before} -> ${after}`);
+    else if (saved[`${kind}_data`] !== now[`${kind}_data`]) into.push(`the ${words} rows themselves`);
+  };
+  compareRows("train", "training", changes.breaking);
+  compareRows("eval", "evaluation", evaluationDecides ? changes.breaking : changes.harmless);
   if (saved.engine && now.engine && saved.engine !== now.engine) {
     changes.harmless.push(
       `engine: ${saved.engine} -> ${now.engine} (another engine rounds differently in the last digits)`,
     );
+  }
+}
+
+/** A callback that had something to remember: it may be gone, or ask for something else now. */
+function compareCallbacks(saved: Record<string, unknown>, { callbacks }: Trainer, changes: Changes): void {
+  for (const [name, state] of Object.entries(saved)) {
+    const now = callbacks.find((callback) => callback.name === name)?.state?.();
+    if (!now) changes.harmless.push(`the callback ${name} is gone, and its state is left out`);
+    else {
+      const asked = (of: unknown) => JSON.stringify((of as { args?: unknown } | null)?.args);
+      if (asked(state) !== asked(now)) changes.harmless.push(`${name}: ${asked(state)} -> ${asked(now)}`);
+    }
   }
 }
 

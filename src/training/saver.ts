@@ -22,7 +22,7 @@ export class Saver {
   private failure: Error | undefined;
 
   constructor(private readonly run: RunContext) {
-    this.surroundings = surroundings(run.trainer.train_dataset!);
+    this.surroundings = surroundings(run.trainer);
   }
 
   /**

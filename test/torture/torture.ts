@@ -1,5 +1,5 @@
 /**
- * Torture: `node dist/test/torture/torture.js --rounds 500 [--kinds kill,signal,damage,disk] [--seed 1] [--jobs 2]`.
+ * Torture: `node dist/test/torture/torture.js --rounds 500 [--kinds kill,signal,settings,damage,disk] [--seed 1] [--jobs 2]`.
  * `--rounds` counts SIGKILLs for `kill` and rounds for the others. Prints what it did, and stops with exit code 1 at the
  * first broken promise, keeping the folder.
  */
@@ -9,11 +9,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "./random.js";
 import { canMount, damageRound, fullDiskRound, killRound, signalRound, undisturbed, unfinished } from "./rounds.js";
+import { settingsRound } from "./settings-round.js";
 
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "20" },
-    kinds: { type: "string", default: "kill,signal,damage,disk" },
+    kinds: { type: "string", default: "kill,signal,settings,damage,disk" },
     seed: { type: "string", default: "1" },
     jobs: { type: "string", default: "1" },
   },
@@ -56,6 +57,7 @@ async function round(kind: string, seed: number, source: string, expected: Await
     if (kind === "kill") count = await killRound(dir, random, expected);
     else if (kind === "signal") await signalRound(dir, random, expected);
     else if (kind === "damage") await damageRound(source, dir, random, expected);
+    else if (kind === "settings") console.log(await settingsRound(dir, random));
     else if (kind === "disk") await fullDiskRound(dir, random, expected);
     else throw new Error(`unknown kind ${kind}`);
   } catch (error) {

@@ -6,11 +6,14 @@ import { createHash } from "node:crypto";
 import {
   CheckpointError,
   checkpointGuard,
+  EarlyStoppingCallback,
   NonFiniteError,
   OutputDirInUseError,
   type Trainer,
+  type TrainerCallback,
   TrainingInterruptedError,
 } from "../../src/index.js";
+import type { CallbackEvent } from "../../src/training/callbacks.js";
 import { makeTrainer } from "../training/tiny.js";
 import { dieAtOperation } from "./die.js";
 
@@ -20,6 +23,9 @@ export interface Report {
   resumed_from: string | null;
   global_step: number;
   training_loss: number;
+  best_metric: number | null;
+  /** What a callback of the run has counted. */
+  counted: number;
   /** Hash of every parameter, bit by bit. */
   parameters: string;
   /** Hash of the log history without times (and in the order of the file, which sorts keys). */
@@ -30,6 +36,13 @@ export const exitCodes = { interrupted: 3, checkpoint: 4, inUse: 5, nonFinite: 6
 
 async function main(): Promise<number> {
   const trainer = await makeTrainer({ args: JSON.parse(process.argv[2]!), dropout: 0.1 });
+  const counter = new StepCounter();
+  trainer.addCallback(counter);
+  if (process.env.KAISETSU_TEST_PATIENCE) {
+    const early_stopping_patience = Number(process.env.KAISETSU_TEST_PATIENCE);
+    trainer.addCallback(new EarlyStoppingCallback({ early_stopping_patience }));
+  }
+  if (process.env.KAISETSU_TEST_AT) disturbAt(process.env.KAISETSU_TEST_AT, trainer);
   if (process.env.KAISETSU_TEST_DIE_AT) dieAtOperation(Number(process.env.KAISETSU_TEST_DIE_AT));
   const guard = await checkpointGuard({ args: trainer.args, on_conflict: "stop" });
   console.error(guard.reason);
@@ -50,11 +63,42 @@ async function main(): Promise<number> {
     resumed_from: guard.checkpoint ?? (resume ? `step ${global_step}` : null),
     global_step,
     training_loss,
+    best_metric: trainer.state.best_metric,
+    counted: counter.steps,
     parameters: await hashOfParameters(trainer),
     history: hashOfHistory(trainer),
   };
   console.log(JSON.stringify(report));
   return 0;
+}
+
+/** A callback with a memory of its own, which a checkpoint must keep. */
+class StepCounter implements TrainerCallback {
+  readonly name = "StepCounter";
+  steps = 0;
+  on_step_end(): void {
+    this.steps += 1;
+  }
+  state(): Record<string, unknown> {
+    return { steps: this.steps };
+  }
+  loadState(state: Record<string, unknown>): void {
+    this.steps = state.steps as number;
+  }
+}
+
+/** `on_prediction_step:5:kill`: at the fifth call of that event, `kill` this process or `interrupt` training. */
+function disturbAt(what: string, trainer: Trainer): void {
+  const [event, count, how] = what.split(":") as [CallbackEvent, string, "kill" | "interrupt"];
+  let calls = 0;
+  trainer.addCallback({
+    [event]: () => {
+      calls += 1;
+      if (calls !== Number(count)) return;
+      if (how === "kill") process.kill(process.pid, "SIGKILL");
+      else trainer.interrupt();
+    },
+  });
 }
 
 async function hashOfParameters(trainer: Trainer): Promise<string> {
