@@ -1,8 +1,9 @@
+import { rm } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import type { CommitReply, CommitRequest } from "./committer-thread.js";
 import { CheckpointError } from "./errors.js";
 import type { Rotation } from "./rotation.js";
-import type { StagedCheckpoint } from "./store.js";
+import { explained, type StagedCheckpoint } from "./store.js";
 
 /**
  * A thread in which staged checkpoints become whole while training goes on: flushing waits for the disk, and hashing
@@ -10,12 +11,17 @@ import type { StagedCheckpoint } from "./store.js";
  */
 interface Committer {
   worker: Worker;
-  waiting: Map<number, { resolve(dir: string): void; reject(error: Error): void }>;
+  waiting: Map<number, { staged: StagedCheckpoint; resolve(dir: string): void; reject(error: Error): void }>;
 }
 
-/** One for all runs of this thread, from the first save on. */
+/** One for all runs of this thread. */
 let committer: Committer | undefined;
 let requests = 0;
+
+/** Starts the thread, so that the first save need not wait for it (nor for the files that it is made of). */
+export function prepareCommits(): void {
+  committer ??= startCommitter();
+}
 
 /**
  * Commits a staged checkpoint, then deletes the old ones.
@@ -30,7 +36,7 @@ export async function commitInBackground(staged: StagedCheckpoint, rotation: Rot
   worker.ref();
   try {
     return await new Promise((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
+      waiting.set(id, { staged, resolve, reject });
       worker.postMessage({ id, staged, rotation } satisfies CommitRequest);
     });
   } finally {
@@ -40,7 +46,7 @@ export async function commitInBackground(staged: StagedCheckpoint, rotation: Rot
 
 /** Ends the thread at once, whatever it is doing: what it leaves is that of a killed run. */
 export function abandonCommits(): void {
-  if (committer) stopped(committer, "it was abandoned");
+  if (committer) stopped(committer, new Error("it was abandoned"));
   void committer?.worker.terminate();
   committer = undefined;
 }
@@ -48,9 +54,10 @@ export function abandonCommits(): void {
 function startCommitter(): Committer {
   const worker = new Worker(new URL("./committer-thread.js", import.meta.url), { execArgv: [] });
   const started: Committer = { worker, waiting: new Map() };
+  worker.unref();
   worker.on("message", (reply: CommitReply) => answer(started, reply));
-  worker.on("error", (error) => stopped(started, (error as Error).message));
-  worker.on("exit", () => stopped(started, "it ended"));
+  worker.on("error", (error) => stopped(started, error as Error));
+  worker.on("exit", () => stopped(started, new Error("the thread that saves checkpoints has ended")));
   return started;
 }
 
@@ -62,13 +69,16 @@ function answer({ waiting }: Committer, { id, dir, error, said }: CommitReply): 
   else request?.reject(new CheckpointError(error!.message, { cause: error!.cause }));
 }
 
-function stopped(which: Committer, reason: string): void {
+function stopped(which: Committer, error: Error): void {
   if (committer === which) committer = undefined;
   const { waiting } = which;
-  for (const { reject } of waiting.values()) {
-    reject(
-      new CheckpointError(`The thread that saves checkpoints has stopped (${reason}). Earlier ones are untouched.`),
-    );
+  // An error that comes from another thread has lost its code.
+  const code = /^E[A-Z]+(?=:)/.exec(error.message)?.[0];
+  for (const { staged, reject } of waiting.values()) {
+    rm(staged.staging, { recursive: true, force: true })
+      .catch(() => {})
+      .then(() => explained(Object.assign(error, { code }), staged))
+      .then(reject);
   }
   waiting.clear();
 }

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { SafetensorsFile } from "../model/safetensors.js";
 import { TrainerState } from "../training/state.js";
 import { findDamage, type Manifest, manifestName, readManifest } from "./manifest.js";
@@ -21,7 +21,7 @@ export type Inspection =
   | { state: "python"; reason: string; manifest?: undefined; trainerState: TrainerState }
   | { state: "damaged"; reason: string; manifest?: Manifest; trainerState?: undefined };
 
-/** `checkpoint-<number>` folders, newest (highest number) first. Other names are not checkpoints. */
+/** `checkpoint-<number>` folders, newest (highest number) first. Other names (`checkpoint-0007`, `checkpoint-1e3`) are not checkpoints. */
 export async function listCheckpoints(outputDir: string): Promise<CheckpointFolder[]> {
   let entries: import("node:fs").Dirent[];
   try {
@@ -31,7 +31,7 @@ export async function listCheckpoints(outputDir: string): Promise<CheckpointFold
     throw error;
   }
   return entries
-    .map((entry) => ({ entry, match: /^checkpoint-(\d+)$/.exec(entry.name) }))
+    .map((entry) => ({ entry, match: /^checkpoint-(0|[1-9]\d{0,14})$/.exec(entry.name) }))
     .filter(({ entry, match }) => match && !entry.isFile())
     .map(({ entry, match }) => ({ dir: join(outputDir, entry.name), step: Number(match![1]) }))
     .sort((a, b) => b.step - a.step);
@@ -60,9 +60,12 @@ export async function inspectCheckpoint(dir: string): Promise<Inspection> {
   }
   if (reason) return damaged(reason, manifest);
   const read = await readState(dir);
-  return typeof read === "string"
-    ? damaged(read, manifest)
-    : { state: "whole", reason: "every file matches its manifest", manifest, trainerState: read };
+  if (typeof read === "string") return damaged(read, manifest);
+  const named = /^checkpoint-(\d+)$/.exec(basename(dir))?.[1];
+  if (named !== undefined && Number(named) !== manifest.global_step) {
+    return damaged(`it is named for step ${named}, and is of step ${manifest.global_step}`, manifest);
+  }
+  return { state: "whole", reason: "every file matches its manifest", manifest, trainerState: read };
 }
 
 /**

@@ -64,7 +64,12 @@ export function lockOutputDir(outputDir: string): () => void {
     clearInterval(timer);
     process.off("exit", release);
     // Only one's own: somebody may have deleted it and started another run.
-    if (parse(read(path))?.id === owner.id) rmSync(path, { force: true });
+    if (parse(read(path))?.id !== owner.id) return;
+    try {
+      rmSync(path, { force: true });
+    } catch {
+      // On a disk that has become read-only, say. Training's own error counts; a dead process's lock is not believed.
+    }
   };
   process.on("exit", release);
   return release;

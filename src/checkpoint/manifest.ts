@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, readdir, readFile, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { isAbsolute, join, sep } from "node:path";
 
 /** The file that makes a checkpoint whole: it is written last and lists every other file. */
 export const manifestName = "manifest.json";
 
 export interface Manifest {
   format: "kaisetsu-checkpoint";
-  version: 1;
+  version: 1 | 2;
   /** Which training run wrote it; a resumed run keeps its id. */
   run_id: string;
   global_step: number;
@@ -16,6 +16,8 @@ export interface Manifest {
   created: string;
   /** By path inside the folder, with forward slashes. */
   files: Record<string, { size: number; sha256: string }>;
+  /** From version 2 on: SHA-256 of everything above, so that damage to the manifest itself is seen. */
+  digest?: string;
 }
 
 /** Flushes every file of a folder to disk and lists it. */
@@ -28,7 +30,9 @@ export async function makeManifest(dir: string, run: { run_id: string; global_st
     files[name.split(sep).join("/")] = { size: (await stat(path)).size, sha256: await sha256(path) };
   });
   await Promise.all(entries);
-  return { format: "kaisetsu-checkpoint", version: 1, ...run, created: new Date().toISOString(), files };
+  const created = new Date().toISOString();
+  const manifest: Manifest = { format: "kaisetsu-checkpoint", version: 2, ...run, created, files };
+  return { ...manifest, digest: digestOf(manifest) };
 }
 
 /**
@@ -50,14 +54,25 @@ export async function findDamage(dir: string, manifest: Manifest): Promise<strin
 export async function readManifest(dir: string): Promise<Manifest> {
   const manifest = JSON.parse(await readFile(join(dir, manifestName), "utf8")) as Manifest;
   if (manifest?.format !== "kaisetsu-checkpoint") throw new SyntaxError("it is no checkpoint manifest");
-  if (manifest.version !== 1) throw new SyntaxError(`its version is ${manifest.version}, and this release reads 1`);
+  if (manifest.version !== 1 && manifest.version !== 2) {
+    throw new SyntaxError(`its version is ${manifest.version}, and this release reads 1 and 2`);
+  }
   const files = manifest.files as Record<string, { size?: unknown; sha256?: unknown }> | null;
   if (typeof files !== "object" || files === null) throw new SyntaxError("it lists no files");
   for (const [name, entry] of Object.entries(files)) {
     if (typeof entry?.size !== "number" || typeof entry.sha256 !== "string")
       throw new SyntaxError(`its entry for ${name} is broken`);
+    if (isAbsolute(name) || name.split("/").includes(".."))
+      throw new SyntaxError(`it lists ${name}, outside of its folder`);
+  }
+  if (manifest.version === 2 && manifest.digest !== digestOf(manifest)) {
+    throw new SyntaxError("it does not match its own digest");
   }
   return manifest;
+}
+
+function digestOf({ digest: _, ...content }: Manifest): string {
+  return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
 
 /** Flushes a file, or the names in a folder, to disk. */

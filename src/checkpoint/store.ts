@@ -84,7 +84,8 @@ async function makeWay(target: string, runId: string, say: (line: string) => voi
   return undefined;
 }
 
-async function explained(error: NodeJS.ErrnoException, staged: StagedCheckpoint): Promise<Error> {
+/** The error of a save in the words that its reader needs: which checkpoint, why, what to do, what is left. */
+export async function explained(error: NodeJS.ErrnoException, staged: StagedCheckpoint): Promise<CheckpointError> {
   if (error instanceof CheckpointError) return error;
   const kept = await listCheckpoints(staged.output_dir).then(
     ([left]) => (left ? `The last checkpoint, ${left.dir}, is untouched.` : "No earlier checkpoint is there."),

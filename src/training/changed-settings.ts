@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Tensor } from "@tensorflow/tfjs";
 import { currentEngine } from "../engine/index.js";
+import type { CausalLM } from "../model/types.js";
 import type { TrainingArguments } from "./arguments.js";
 import type { RowSource } from "./batches.js";
 import { followsMetrics, keptFromState, resumeRules } from "./resume-rules.js";
@@ -23,6 +25,8 @@ export interface Surroundings {
   train_data: string;
   eval_rows: number;
   eval_data: string;
+  /** Hash of a sample of the weights that the adapter sits on; empty where there are none. */
+  base_model: string;
   engine: string;
 }
 
@@ -41,19 +45,32 @@ export async function changedSettings(dir: string, trainer: Trainer): Promise<Ch
   if (adapter && now) changes.breaking.push(...differences(adapter, now, adapterFields));
   const books = (await readJson(join(dir, "bookkeeping.json"))) as Partial<Bookkeeping> | undefined;
   if (!books) return changes;
-  compareSurroundings(books, surroundings(trainer), followsMetrics(trainer.args), changes);
+  compareSurroundings(books, await surroundings(trainer), followsMetrics(trainer.args), changes);
   compareCallbacks(books.callbacks ?? {}, trainer, changes);
   return changes;
 }
 
-export function surroundings({ train_dataset, eval_dataset }: Trainer): Surroundings {
+export async function surroundings({ train_dataset, eval_dataset, model }: Trainer): Promise<Surroundings> {
   return {
     train_rows: train_dataset?.length ?? 0,
     train_data: fingerprint(train_dataset),
     eval_rows: eval_dataset?.length ?? 0,
     eval_data: fingerprint(eval_dataset),
+    base_model: await baseFingerprint(model),
     engine: currentEngine()?.name ?? "",
   };
+}
+
+/** The final normalisation is small, never quantised, and no two trained models share it. */
+async function baseFingerprint(model: CausalLM): Promise<string> {
+  const { base } = model as { base?: { parameters?(): ReadonlyMap<string, Tensor> } };
+  const norm = base?.parameters?.().get("model.norm.weight");
+  if (!norm) return "";
+  const values = (await norm.data()) as Float32Array;
+  return createHash("sha256")
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest("hex")
+    .slice(0, 16);
 }
 
 function fingerprint(rows: RowSource | null): string {
@@ -104,6 +121,7 @@ function compareSurroundings(
   };
   compareRows("train", "training", changes.breaking);
   compareRows("eval", "evaluation", evaluationDecides ? changes.breaking : changes.harmless);
+  if (saved.base_model !== undefined && saved.base_model !== now.base_model) changes.breaking.push("the base model");
   if (saved.engine && now.engine && saved.engine !== now.engine) {
     changes.harmless.push(
       `engine: ${saved.engine} -> ${now.engine} (another engine rounds differently in the last digits)`,

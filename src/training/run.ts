@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { abandonCommits } from "../checkpoint/committer.js";
+import { abandonCommits, prepareCommits } from "../checkpoint/committer.js";
 import { checkDiskSpace } from "../checkpoint/disk-space.js";
 import { markSaved, markUnsaved } from "../checkpoint/finished.js";
 import { cleanLeftovers } from "../checkpoint/leftovers.js";
@@ -9,6 +9,7 @@ import { recoverFromCut } from "../engine/recover.js";
 import type { Engine } from "../engine/types.js";
 import { beginAt, beginAtZero } from "./beginning.js";
 import { emptyBooks } from "./books.js";
+import { type Surroundings, surroundings } from "./changed-settings.js";
 import type { RunContext } from "./context.js";
 import { EarlyEnd, EndWatch, endEarly } from "./early-end.js";
 import { Evaluator } from "./evaluation.js";
@@ -37,10 +38,11 @@ export class TrainingRun {
     private readonly context: RunContext,
     private readonly interrupts: InterruptWatcher,
     engine: Engine,
+    found: Surroundings,
   ) {
     const { model, args } = context.trainer;
     this.evaluator = new Evaluator(model, engine, args.label_smoothing_factor);
-    this.saver = new Saver(context);
+    this.saver = new Saver(context, found);
     this.rollback = new Rollback(context);
   }
 
@@ -58,8 +60,10 @@ export class TrainingRun {
     const point = await resumePoint(trainer, options);
     recoverFromCut();
     if (args.save_strategy !== "no") await checkDiskSpace(args.output_dir, model, args.save_only_model);
+    if (args.save_strategy !== "no") prepareCommits();
     warnOfMemory(trainer, engine);
     if (point) await loadModelParameters(point.dir, model);
+    const found = await surroundings(trainer);
     const { total, embedding } = model.parameterCounts();
     const budget = new TimeBudget(args.max_train_seconds);
     const interrupts = new InterruptWatcher((signal) =>
@@ -76,7 +80,7 @@ export class TrainingRun {
       run_id: point?.run_id ?? randomUUID(),
       books: emptyBooks(),
     };
-    const run = new TrainingRun(context, interrupts, engine);
+    const run = new TrainingRun(context, interrupts, engine, found);
     try {
       await run.begin(point);
       return run;

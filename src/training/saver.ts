@@ -5,7 +5,7 @@ import { inspectCheckpoint } from "../checkpoint/find.js";
 import { rotateCheckpoints } from "../checkpoint/rotation.js";
 import { stageCheckpoint } from "../checkpoint/store.js";
 import { pointToBest } from "./best.js";
-import { type Surroundings, surroundings } from "./changed-settings.js";
+import type { Surroundings } from "./changed-settings.js";
 import type { RunContext } from "./context.js";
 import { type Bookkeeping, loadModelParameters, writeModelFiles, writeTrainingState } from "./snapshot.js";
 
@@ -16,14 +16,14 @@ import { type Bookkeeping, loadModelParameters, writeModelFiles, writeTrainingSt
 export class Saver {
   /** The newest checkpoint of this run that is in its place. */
   lastSaved: string | null = null;
-  private readonly surroundings: Surroundings;
   /** Never rejects. */
   private pending: Promise<void> | undefined;
   private failure: Error | undefined;
 
-  constructor(private readonly run: RunContext) {
-    this.surroundings = surroundings(run.trainer);
-  }
+  constructor(
+    private readonly run: RunContext,
+    private readonly surroundings: Surroundings,
+  ) {}
 
   /**
    * Saves the last step, and tells the callbacks. Where one of them has `on_save`, the checkpoint is in its place by then.

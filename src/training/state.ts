@@ -59,8 +59,13 @@ export class TrainerState {
     if (typeof read !== "object" || read === null || Array.isArray(read)) throw new SyntaxError("not a JSON object");
     for (const key of ["global_step", "epoch"] as const) {
       if (typeof read[key] !== "number") throw new SyntaxError(`${key} is missing or not a number`);
+      if (!(read[key] >= 0 && read[key] <= Number.MAX_SAFE_INTEGER)) throw new SyntaxError(`${key} is ${read[key]}`);
     }
+    if (!Number.isInteger(read.global_step)) throw new SyntaxError(`global_step is ${read.global_step}`);
     if (!Array.isArray(read.log_history)) throw new SyntaxError("log_history is missing or not a list");
+    if (read.log_history.some((entry) => typeof entry !== "object" || entry === null)) {
+      throw new SyntaxError("log_history holds something that is no entry");
+    }
     return Object.assign(new TrainerState(), read);
   }
 }

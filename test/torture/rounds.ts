@@ -1,9 +1,9 @@
 /** Rounds of torture. Each throws an AssertionError when a promise of issue "a run survives anything" is broken. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { findNewestCheckpoint, inspectCheckpoint, listCheckpoints } from "../../src/checkpoint/find.js";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { inspectCheckpoint, listCheckpoints } from "../../src/checkpoint/find.js";
 import type { TrainingArgumentsOptions } from "../../src/index.js";
 import { type Ended, sleep, startTraining } from "./process.js";
 import type { Random } from "./random.js";
@@ -104,50 +104,6 @@ export async function signalRound(dir: string, random: Random, expected: Report)
   assertClean(dir);
 }
 
-/**
- * Damages the newest checkpoint of an unfinished run at random. It must be seen, named, kept as it is, and passed over.
- * @param source an `output_dir` whose run was stopped; it is copied
- */
-export async function damageRound(source: string, dir: string, random: Random, expected: Report): Promise<string> {
-  cpSync(source, dir, { recursive: true });
-  const [newest, older] = await listCheckpoints(dir);
-  const what = damage(newest!.dir, random);
-  const before = contents(newest!.dir);
-  const { state, reason } = await inspectCheckpoint(newest!.dir);
-  assert.equal(state, "damaged", `${what} was not seen`);
-  assert.ok(reason.length > 5);
-  const ended = await startTraining({ ...settings, output_dir: dir }).ended;
-  assert.equal(ended.code, 0, `${what}: ${ended.stderr}`);
-  assert.match(ended.stderr, new RegExp(`Passed over and kept: .*${basename(newest!.dir)}: `), what);
-  assert.equal(resumedStep(ended.report!), older!.step, what);
-  assertEqualRun(ended, expected);
-  const kept = readdirSync(dir).filter((name) => name.startsWith(`kept-${basename(newest!.dir)}-`));
-  const place = [...kept, basename(newest!.dir)].find(
-    (name) => existsSync(join(dir, name)) && contents(join(dir, name)) === before,
-  );
-  assert.ok(place, `${what}: the damaged checkpoint is gone or changed`);
-  return what;
-}
-
-/** As `damageRound`, without training on: the checkpoint before is chosen, nothing is deleted. Quick. */
-export async function seenDamageRound(source: string, dir: string, random: Random): Promise<string> {
-  cpSync(source, dir, { recursive: true });
-  const [newest, older] = await listCheckpoints(dir);
-  const what = damage(newest!.dir, random);
-  const before = contents(newest!.dir);
-  const { checkpoint, skipped } = await findNewestCheckpoint(dir);
-  assert.equal(checkpoint?.dir, older!.dir, what);
-  assert.deepEqual(
-    skipped.map((one) => one.dir),
-    [newest!.dir],
-    what,
-  );
-  assert.ok(skipped[0]!.reason.length > 5, `${what}: ${skipped[0]!.reason}`);
-  assert.equal(contents(newest!.dir), before, what);
-  rmSync(dir, { recursive: true });
-  return what;
-}
-
 /** Fills a small disk while training: a clear error, older checkpoints whole, and after making room the run goes on. */
 export async function fullDiskRound(dir: string, random: Random, expected: Report): Promise<void> {
   mount(dir, `${300 + random.upTo(700)}k`);
@@ -178,43 +134,10 @@ export function canMount(scratch: string): boolean {
   return able;
 }
 
-function mount(dir: string, size: string, option = ""): void {
+export function mount(dir: string, size: string, option = ""): void {
   mkdirSync(dir, { recursive: true });
   const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", `${option}size=${size}`, "tmpfs", dir]);
   assert.equal(status, 0, String(stderr));
-}
-
-function damage(checkpoint: string, random: Random): string {
-  const names = readdirSync(checkpoint).sort();
-  const name = random.pick(names);
-  const path = join(checkpoint, name);
-  const bytes = readFileSync(path);
-  const kinds = {
-    "cut short": () => truncateSync(path, random.upTo(bytes.length)),
-    emptied: () => truncateSync(path, 0),
-    removed: () => rmSync(path),
-    "with a flipped bit": () => {
-      bytes[random.upTo(bytes.length)]! ^= 1 << random.upTo(8);
-      writeFileSync(path, bytes);
-    },
-    "overwritten with zeros": () => writeFileSync(path, Buffer.alloc(bytes.length)),
-    "longer than before": () => writeFileSync(path, Buffer.concat([bytes, Buffer.from("x")])),
-    "replaced by other JSON": () => writeFileSync(path, '{"epoch": NaN, "global_step": null}'),
-    "made a folder": () => {
-      rmSync(path);
-      mkdirSync(path);
-    },
-  };
-  const kind = random.pick(Object.keys(kinds) as (keyof typeof kinds)[]);
-  kinds[kind]();
-  return `${name} ${kind}`;
-}
-
-function contents(dir: string): string {
-  const entries = readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  return JSON.stringify(
-    entries.map((entry) => [entry.name, entry.isFile() ? readFileSync(join(dir, entry.name), "base64") : null]),
-  );
 }
 
 export function assertEqualRun(ended: Ended, expected: Report): void {
@@ -230,6 +153,6 @@ export function assertClean(dir: string): void {
   assert.deepEqual(orphans, [], "left behind");
 }
 
-function resumedStep(report: Report): number {
+export function resumedStep(report: Report): number {
   return report.resumed_from === null ? 0 : Number(/(\d+)$/.exec(report.resumed_from)![1]);
 }

@@ -7,20 +7,13 @@ import { after, before, test } from "node:test";
 import { listCheckpoints } from "../../src/checkpoint/find.js";
 import { lockName } from "../../src/checkpoint/lock.js";
 import { freshDir } from "../training/tiny.js";
+import { damageRound, seenDamageRound } from "./damage.js";
 import { startTraining } from "./process.js";
 import { Random } from "./random.js";
-import {
-  canMount,
-  damageRound,
-  fullDiskRound,
-  killRound,
-  seenDamageRound,
-  settings,
-  signalRound,
-  undisturbed,
-  unfinished,
-} from "./rounds.js";
+import { canMount, fullDiskRound, killRound, settings, signalRound, undisturbed, unfinished } from "./rounds.js";
+import { settingsRound } from "./settings-round.js";
 import { exitCodes, type Report } from "./train.js";
+import { fewFilesRound, nanRound } from "./trouble.js";
 
 const folders: string[] = [];
 let expected: Report;
@@ -56,6 +49,17 @@ test(`a full disk costs no checkpoint (seed ${seed})`, async (context) => {
   const dir = freshDir(folders);
   if (!canMount(join(dir, "probe"))) return context.skip("this process may not mount a small disk");
   await fullDiskRound(join(dir, "disk"), new Random(seed), expected);
+});
+
+test(`any settings, engine and moment; bad numbers; no more files to open (seed ${seed})`, async (context) => {
+  const random = new Random(seed);
+  const place = (name: string) => join(freshDir(folders), name);
+  const [words] = await Promise.all([
+    settingsRound(place("settings"), random),
+    nanRound(place("nan"), new Random(seed), expected),
+    fewFilesRound(place("files"), new Random(seed), expected),
+  ]);
+  context.diagnostic(words);
 });
 
 test("a second process in the same folder is refused, and a dead one's lock is not believed", async () => {

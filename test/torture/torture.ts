@@ -1,5 +1,5 @@
 /**
- * Torture: `node dist/test/torture/torture.js --rounds 500 [--kinds kill,signal,settings,damage,disk] [--seed 1] [--jobs 2]`.
+ * Torture: `node dist/test/torture/torture.js --rounds 500 [--kinds kill,damage,…] [--seed 1] [--jobs 2]`.
  * `--rounds` counts SIGKILLs for `kill` and rounds for the others. Prints what it did, and stops with exit code 1 at the
  * first broken promise, keeping the folder.
  */
@@ -7,18 +7,39 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { damageRound } from "./damage.js";
 import { Random } from "./random.js";
-import { canMount, damageRound, fullDiskRound, killRound, signalRound, undisturbed, unfinished } from "./rounds.js";
+import { canMount, fullDiskRound, killRound, signalRound, undisturbed, unfinished } from "./rounds.js";
 import { settingsRound } from "./settings-round.js";
+import type { Report } from "./train.js";
+import { crowdRound, fewFilesRound, nanRound, readOnlyRound, secondSignalRound, vanishedRound } from "./trouble.js";
 
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "20" },
-    kinds: { type: "string", default: "kill,signal,settings,damage,disk" },
+    kinds: { type: "string", default: "all" },
     seed: { type: "string", default: "1" },
     jobs: { type: "string", default: "1" },
   },
 });
+
+/** @returns what to count it for, if not for one, or what to print of it */
+type Round = (dir: string, random: Random, expected: Report, source: string) => Promise<unknown>;
+
+const kinds: Record<string, Round> = {
+  kill: killRound,
+  signal: signalRound,
+  second: secondSignalRound,
+  settings: settingsRound,
+  nan: nanRound,
+  damage: (dir, random, expected, source) => damageRound(source, dir, random, expected),
+  crowd: crowdRound,
+  files: fewFilesRound,
+  vanished: vanishedRound,
+  readonly: readOnlyRound,
+  disk: fullDiskRound,
+};
+const mounting = ["readonly", "disk"];
 
 const root = mkdtempSync(join(tmpdir(), "kaisetsu-torture-"));
 const started = performance.now();
@@ -30,9 +51,10 @@ async function main(): Promise<void> {
   const source = join(root, "unfinished");
   await unfinished(source, 9);
   const rounds = Number(values.rounds);
-  for (const kind of values.kinds.split(",")) {
-    if (kind === "disk" && !canMount(join(root, "probe"))) {
-      console.log("disk: left out, this process may not mount a file system");
+  for (const kind of values.kinds === "all" ? Object.keys(kinds) : values.kinds.split(",")) {
+    if (!kinds[kind]) throw new Error(`unknown kind ${kind}; there are ${Object.keys(kinds).join(", ")}`);
+    if (mounting.includes(kind) && !canMount(join(root, "probe"))) {
+      console.log(`${kind}: left out, this process may not mount a file system`);
       continue;
     }
     let number = 0;
@@ -49,17 +71,14 @@ async function main(): Promise<void> {
   }
 }
 
-async function round(kind: string, seed: number, source: string, expected: Awaited<ReturnType<typeof undisturbed>>) {
+async function round(kind: string, seed: number, source: string, expected: Report) {
   const dir = join(root, `${kind}-${seed}`);
   const random = new Random(seed);
   let count = 1;
   try {
-    if (kind === "kill") count = await killRound(dir, random, expected);
-    else if (kind === "signal") await signalRound(dir, random, expected);
-    else if (kind === "damage") await damageRound(source, dir, random, expected);
-    else if (kind === "settings") console.log(await settingsRound(dir, random));
-    else if (kind === "disk") await fullDiskRound(dir, random, expected);
-    else throw new Error(`unknown kind ${kind}`);
+    const made = await kinds[kind]!(dir, random, expected, source);
+    if (typeof made === "number") count = made;
+    if (typeof made === "string") console.log(made);
   } catch (error) {
     failed = true;
     console.error(`${kind} round with seed ${seed} broke a promise; its folder is ${dir}`);

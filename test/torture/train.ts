@@ -3,6 +3,8 @@
  * Usage: node train.js '{"output_dir": …}' (TrainingArguments)
  */
 import { createHash } from "node:crypto";
+import { existsSync, writeFileSync } from "node:fs";
+import * as tf from "@tensorflow/tfjs";
 import {
   CheckpointError,
   checkpointGuard,
@@ -42,6 +44,7 @@ async function main(): Promise<number> {
     const early_stopping_patience = Number(process.env.KAISETSU_TEST_PATIENCE);
     trainer.addCallback(new EarlyStoppingCallback({ early_stopping_patience }));
   }
+  if (process.env.KAISETSU_TEST_NAN_AT) spoilLoss(trainer, Number(process.env.KAISETSU_TEST_NAN_AT));
   if (process.env.KAISETSU_TEST_AT) disturbAt(process.env.KAISETSU_TEST_AT, trainer);
   if (process.env.KAISETSU_TEST_DIE_AT) dieAtOperation(Number(process.env.KAISETSU_TEST_DIE_AT));
   const guard = await checkpointGuard({ args: trainer.args, on_conflict: "stop" });
@@ -101,10 +104,26 @@ function disturbAt(what: string, trainer: Trainer): void {
   });
 }
 
+/** Makes the loss of one step NaN: always where such steps are skipped, else the first time (a file remembers it). */
+function spoilLoss(trainer: Trainer, step: number): void {
+  const once = process.env.KAISETSU_TEST_NAN_ONCE!;
+  let spoiled = false;
+  trainer.addCallback({
+    on_step_begin: (args, state) => {
+      spoiled = state.global_step === step - 1 && (args.nan_policy === "skip" || !existsSync(once));
+      if (spoiled) writeFileSync(once, "");
+    },
+  });
+  const lossSum = trainer.model.lossSum.bind(trainer.model);
+  trainer.model.lossSum = (...inputs) => (spoiled ? tf.mul(lossSum(...inputs), Number.NaN) : lossSum(...inputs));
+}
+
 async function hashOfParameters(trainer: Trainer): Promise<string> {
   const hash = createHash("sha256");
   for (const [name, tensor] of Object.entries(trainer.model.trainableParameters())) {
-    hash.update(name).update(new Uint8Array((await tensor.data()).buffer));
+    // Some engines answer with a view of a larger buffer.
+    const { buffer, byteOffset, byteLength } = await tensor.data();
+    hash.update(name).update(new Uint8Array(buffer, byteOffset, byteLength));
   }
   return hash.digest("hex");
 }
