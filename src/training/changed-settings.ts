@@ -73,7 +73,8 @@ async function baseFingerprint(model: CausalLM): Promise<string> {
     .slice(0, 16);
 }
 
-function fingerprint(rows: RowSource | null): string {
+/** Hash of a sample of rows. */
+export function fingerprint(rows: RowSource | null): string {
   const hash = createHash("sha256");
   const length = rows?.length ?? 0;
   const step = Math.max(1, Math.floor(length / 64));

@@ -84,7 +84,7 @@ async function wholeState(dir: string): Promise<TrainerState> {
 /** Other rows would be another run. */
 async function checkRows(dir: string, rows: RowSource): Promise<void> {
   const books = await bookkeeping(dir);
-  const { train_rows, train_data } = fingerprint(rows);
+  const [train_rows, train_data] = [rows.length, fingerprint(rows)];
   if (books.train_rows !== undefined && books.train_rows !== train_rows) {
     throw new HandoffError(`The run trains on ${books.train_rows} rows, but ${train_rows} were given (${dir}).`);
   }

@@ -1,7 +1,7 @@
 /** Rounds in which something goes wrong around a run: bad numbers, limits of the system, other processes. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { inspectCheckpoint, listCheckpoints } from "../../src/checkpoint/find.js";
 import type { TrainingArgumentsOptions } from "../../src/index.js";
@@ -42,8 +42,9 @@ export async function nanRound(dir: string, random: Random, expected: Report): P
 /** From a random moment on no file can be opened. */
 export async function fewFilesRound(dir: string, random: Random, expected: Report): Promise<void> {
   const run = startTraining({ ...settings, output_dir: dir }, { KAISETSU_TEST_PAUSE: "50" });
-  await run.started;
-  await sleep(random.upTo(700));
+  // By then all threads have been started.
+  while (!existsSync(join(dir, "checkpoint-1")) && run.child.exitCode === null) await sleep(20);
+  await sleep(random.upTo(400));
   spawnSync("prlimit", [`--pid=${run.child.pid}`, `--nofile=${4 + random.upTo(4)}`]);
   await goesOnAfter(await run.ended, /EMFILE.*Too many files are open/, dir, expected);
 }

@@ -1,5 +1,9 @@
 /** Stands for checkpoint/committer.ts in the page, which has no disk to wait for and no second thread. */
-import type { abandonCommits as Abandon, commitInBackground as Commit } from "../../checkpoint/committer.js";
+import type {
+  abandonCommits as Abandon,
+  commitInBackground as Commit,
+  prepareCommits as Prepare,
+} from "../../checkpoint/committer.js";
 import { rotateCheckpoints } from "../../checkpoint/rotation.js";
 import { commitCheckpoint } from "../../checkpoint/store.js";
 
@@ -11,3 +15,5 @@ export const commitInBackground: typeof Commit = async (staged, rotation) => {
 };
 
 export const abandonCommits: typeof Abandon = () => {};
+
+export const prepareCommits: typeof Prepare = () => {};
