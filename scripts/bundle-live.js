@@ -103,7 +103,6 @@ const inPage = {
   "node:path": browser,
   "node:vm": browser,
   parse5: join(live, "page/parse5.js"),
-  "highlight.js/lib/common": join(live, "page/languages.js"),
 };
 
 /** Engines and downloads, which a browser has no use for. */
@@ -124,14 +123,22 @@ const standIns = {
 function forBrowsers(replacements) {
   return {
     name: "for browsers",
-    setup({ onResolve }) {
+    setup({ onResolve, onLoad }) {
       onResolve({ filter: /./ }, ({ path, importer }) => {
         // What stands for a package may itself use parts of it.
-        if (replacements[path] && replacements[path] !== importer) return { path: replacements[path] };
+        if (replacements[path] && replacements[path] !== importer) {
+          return { path: replacements[path], namespace: path.startsWith("node:") ? "lenient" : "file" };
+        }
         const file = path.startsWith(".") ? join(dirname(importer), path) : path;
         if (standIns[file]) return { path: standIns[file] };
-        return left.some((pattern) => pattern.test(file)) ? { path: join(live, "absent.js") } : undefined;
+        if (left.some((pattern) => pattern.test(file))) return { path: join(live, "absent.js"), namespace: "lenient" };
+        return undefined;
       });
+      // As CommonJS, so that a name which the stand-in lacks is undefined, and no error of the build: most are never used.
+      onLoad({ filter: /./, namespace: "lenient" }, ({ path }) => ({
+        contents: `module.exports = require(${JSON.stringify(path)});`,
+        resolveDir: root,
+      }));
     },
   };
 }

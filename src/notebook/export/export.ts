@@ -36,10 +36,10 @@ export interface ExportOptions {
 
 export async function exportHtml(original: Notebook, options: ExportOptions = {}): Promise<string> {
   const { folder, root, linkTo, links, lang = "ja", live } = options;
-  const liveParts = live && (await import("./live.js"));
-  const notebook = liveParts ? await liveParts.prepareLiveNotebook(original) : original;
-  resetTimeLimit();
   const strings = allStrings[options.ui ?? "ja"];
+  const liveParts = live && (await import("./live.js"));
+  const notebook = liveParts ? await liveParts.prepareLiveNotebook(original, strings.lang) : original;
+  resetTimeLimit();
   const language = codeLanguage(notebook);
   await loadLanguages([...(language ? [language] : []), ...languagesIn(notebook)]);
   const renderMath = notebook.cells.some(needsMath) ? await loadMathRenderer() : unrendered;

@@ -7,13 +7,13 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "n
 import { join, relative, resolve, sep } from "node:path";
 import { gzipSync } from "node:zlib";
 import { packArchive } from "../live/archive.js";
-import { encodeBase85 } from "../live/base85.js";
+import { encodeBase91 } from "../live/base91.js";
 import { LivePageError } from "../live/errors.js";
 import type { LiveCell, LiveManifest } from "../live/manifest.js";
 import { liveStyle } from "../live/style.js";
 import { packWeights } from "../live/weights.js";
 import { liveWords } from "../live/words.js";
-import type { Notebook } from "../nbformat.js";
+import { type Cell, type CodeCell, isCode, type Notebook, tagsOf } from "../nbformat.js";
 import { injectParameters } from "../run/parameters.js";
 
 /** A file that the page carries, under the path by which the cells open it. */
@@ -73,7 +73,7 @@ export function readLiveFiles(notebook: Notebook, folder: string, extra: string[
  * The notebook as the page runs it: with the page's parameters in a cell of their own, which the reader sees.
  * @throws LivePageError when its cells are not TypeScript; ParameterError for a value that does not fit
  */
-export async function prepareLiveNotebook(notebook: Notebook): Promise<Notebook> {
+export async function prepareLiveNotebook(notebook: Notebook, ui: "ja" | "en"): Promise<Notebook> {
   const { kernelspec, language_info } = notebook.metadata;
   const language = language_info?.name ?? kernelspec?.language;
   if (language !== undefined && !/^(?:typescript|javascript)$/i.test(String(language))) {
@@ -81,9 +81,24 @@ export async function prepareLiveNotebook(notebook: Notebook): Promise<Notebook>
   }
   const { parameters } = liveMetadata(notebook);
   if (typeof parameters !== "object" || parameters === null || Object.keys(parameters).length === 0) return notebook;
-  const copy = { ...notebook, cells: [...notebook.cells] };
-  await injectParameters(copy, parameters);
-  return copy;
+  const has = (tag: string) => (cell: Cell) => isCode(cell) && tagsOf(cell).includes(tag);
+  const injected = { ...notebook, cells: [...notebook.cells] };
+  await injectParameters(injected, parameters);
+  const { source } = injected.cells.find(has("injected-parameters")) as CodeCell;
+  const cell: CodeCell = {
+    cell_type: "code",
+    id: "live-parameters",
+    metadata: {},
+    execution_count: null,
+    outputs: [],
+    source: source.replace(/^.*/, `// ${liveWords[ui].parameters}`),
+  };
+  // After what `-p` has given, too: the page's own values are what makes a run in it bearable.
+  const after = Math.max(
+    notebook.cells.findIndex(has("parameters")),
+    notebook.cells.findIndex(has("injected-parameters")),
+  );
+  return { ...notebook, cells: notebook.cells.toSpliced(after + 1, 0, cell) };
 }
 
 export function createLiveParts(cells: LiveCell[], files: LiveFile[], ui: "ja" | "en"): LiveParts {
@@ -103,9 +118,9 @@ export function createLiveParts(cells: LiveCell[], files: LiveFile[], ui: "ja" |
     `<script type="application/octet-stream" id="kaisetsu-live-${name}">${text}</script>`;
   const tags = [
     inert("manifest", JSON.stringify(manifest).replace(/</g, "\\u003c")),
-    inert("page", encodeBase85(bundle("page.gz"))),
-    inert("runtime", encodeBase85(bundle("runtime.gz"))),
-    ...(packed.length > 0 ? [inert("files", encodeBase85(gzipSync(packArchive(new Map(packed)), { level: 9 })))] : []),
+    inert("page", encodeBase91(bundle("page.gz"))),
+    inert("runtime", encodeBase91(bundle("runtime.gz"))),
+    ...(packed.length > 0 ? [inert("files", encodeBase91(gzipSync(packArchive(new Map(packed)), { level: 9 })))] : []),
     `<script>${boot}</script>`,
   ];
   return {

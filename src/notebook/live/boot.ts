@@ -1,5 +1,5 @@
 /** Puts Run and Edit beside the page's cells; everything else waits in the page as text until one is pressed. */
-import { decodeBase85 } from "./base85.js";
+import { decodeBase91 } from "./base91.js";
 import { bootKey, type LiveApp, type LiveBoot, type LiveManifest, type LivePart } from "./manifest.js";
 import { fill } from "./words.js";
 
@@ -74,7 +74,7 @@ function part(name: string): Element | null {
 }
 
 async function load(name: LivePart): Promise<Uint8Array<ArrayBuffer>> {
-  const packed = decodeBase85(part(name)!.textContent!);
+  const packed = decodeBase91(part(name)!.textContent!);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

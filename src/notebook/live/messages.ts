@@ -5,7 +5,7 @@ export type MimeBundle = Record<string, unknown>;
 
 export type ToWorker =
   | { type: "start"; runtime: ArrayBuffer; files: ArrayBuffer | null }
-  /** `anyway`: run although names are missing. `above`: the sources of the code cells before this one that have not run. */
+  /** `anyway`: run although names are missing. */
   | { type: "run"; cell: string; label: string; code: string; anyway: boolean }
   | { type: "interrupt" }
   | { type: "answer"; question: number; value: string | boolean | null };
@@ -13,6 +13,8 @@ export type ToWorker =
 export type FromWorker =
   | { type: "ready" }
   | { type: "failed"; message: string }
+  /** To an interrupt: the cell ends by itself, in good order. */
+  | { type: "ending" }
   | { type: "stream"; cell: string; name: "stdout" | "stderr"; text: string }
   | { type: "display"; cell: string; data: MimeBundle; display_id?: string; update: boolean }
   | { type: "clear"; cell: string; wait: boolean }

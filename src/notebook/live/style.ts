@@ -33,7 +33,7 @@ export const liveStyle = `
 .live-now { flex: 1; min-width: 8rem; }
 .live-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 :is(.live-dock, .live-tools, .live-outputs, .outputs, .live-hint) [hidden], .outputs[hidden] { display: none; }
-@media (max-width: 40rem) { .live-frame textarea { font-size: .8125rem; padding: .8rem .85rem; } .numbers .live-frame textarea { padding-left: calc(.85rem + 3.5ch); } }
+@media (max-width: 40rem) { .live-dock { padding: .35rem .6rem; } .live-dock:not(.busy) .live-now { display: none; } .live-frame textarea { font-size: .8125rem; padding: .8rem .85rem; } .numbers .live-frame textarea { padding-left: calc(.85rem + 3.5ch); } }
 @media (prefers-reduced-motion: reduce) { [data-live="running"] .live-status::before { animation: none; } }
 @media print { .live-box, .live-tools, .live-dock, .live-hint, .live-offer { display: none !important; } }
 `;

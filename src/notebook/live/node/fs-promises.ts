@@ -11,6 +11,7 @@ const later =
 export const access = later((path: string) => fs.accessSync(path));
 export const appendFile = later((...p: Parameters<typeof fs.appendFileSync>) => fs.appendFileSync(...p));
 export const copyFile = later((from: string, to: string) => fs.copyFileSync(from, to));
+export const cp = later((...p: Parameters<typeof fs.cpSync>) => fs.cpSync(...p));
 export const link = later((from: string, to: string) => fs.linkSync(from, to));
 export const lstat = later((path: string) => fs.statSync(path));
 export const mkdir = later((...p: Parameters<typeof fs.mkdirSync>) => fs.mkdirSync(...p));
@@ -26,7 +27,6 @@ export const unlink = later((path: string) => fs.unlinkSync(path));
 export const utimes = later((...p: Parameters<typeof fs.utimesSync>) => fs.utimesSync(...p));
 export const writeFile = later((...p: Parameters<typeof fs.writeFileSync>) => fs.writeFileSync(...p));
 export const symlink = refuse("symlink");
-export const cp = refuse("cp");
 
 /** Memory is what a page has instead of a disk. */
 export async function statfs(_: string): Promise<{ bavail: number; bsize: number }> {

@@ -40,6 +40,16 @@ export function copyFileSync(from: Path, to: Path): void {
   files.write(name(to), files.needFile(name(from), "copyfile").data.slice());
 }
 
+export function cpSync(from: Path, to: Path, options?: { recursive?: boolean }): void {
+  if (files.need(name(from), "cp").kind === "file") {
+    copyFileSync(from, to);
+    return;
+  }
+  if (!options?.recursive) throw systemError("EISDIR", "cp", name(from));
+  files.makeFolder(name(to), true);
+  for (const child of files.list(name(from))) cpSync(join(name(from), child), join(name(to), child), options);
+}
+
 export function mkdirSync(path: Path, options?: { recursive?: boolean }): string | undefined {
   return files.makeFolder(name(path), options?.recursive ?? false);
 }

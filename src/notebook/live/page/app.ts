@@ -8,8 +8,8 @@ import { questionForm } from "./questions.js";
 import { outputRenderer } from "./render.js";
 import { Session } from "./session.js";
 
-/** How long a cell that was asked to stop may take to end in good order, in ms. */
-const grace = 800;
+/** How long a cell that was asked to stop may go on, in ms: one that has said nothing, one that is about to end. */
+const grace = { silent: 800, ending: 3000 };
 
 export function startApp(boot: LiveBoot): LiveApp {
   const { manifest } = boot;
@@ -92,6 +92,10 @@ export function startApp(boot: LiveBoot): LiveApp {
       if (running) cells[running.cell]!.addElement(form);
       return;
     }
+    if (message.type === "ending" && running && cells[running.cell]!.state === "stopping") {
+      clearTimeout(ended);
+      ended = setTimeout(cutOff, grace.ending);
+    }
     if (!("cell" in message)) return;
     const view = cells[Number(message.cell)];
     if (!view) return;
@@ -147,13 +151,16 @@ export function startApp(boot: LiveBoot): LiveApp {
     void next();
   }
 
-  /** First asks the cell to end in good order, as a training run can; then ends the worker. */
+  /** First asks the cell to end in good order, as a training run can; a second press does not wait for that. */
   function stop(): void {
     drop();
     if (!running) return;
     const { cell } = running;
     const view = cells[cell]!;
-    if (view.state === "stopping") return;
+    if (view.state === "stopping") {
+      void cutOff();
+      return;
+    }
     if (view.state === "loading") {
       running = undefined;
       view.setState("stopped");
@@ -161,15 +168,21 @@ export function startApp(boot: LiveBoot): LiveApp {
       return;
     }
     view.setState("stopping");
+    dock.busy(() => `${status(words.stopping)} · ${view.elapsed()}`);
     session.send({ type: "interrupt" });
-    ended = setTimeout(async () => {
-      await session.end();
-      running = undefined;
-      succeeded = new Set();
-      view.setState("stopped");
-      view.addElement(note(words.cleared));
-      dock.idle(words.stopped);
-    }, grace);
+    ended = setTimeout(cutOff, grace.silent);
+  }
+
+  async function cutOff(): Promise<void> {
+    clearTimeout(ended);
+    await session.end();
+    if (!running) return;
+    const view = cells[running.cell]!;
+    running = undefined;
+    succeeded = new Set();
+    view.setState("stopped");
+    view.addElement(note(words.cleared));
+    dock.idle(words.stopped);
   }
 
   function drop(): void {

@@ -1,4 +1,5 @@
 /** The part of the page that is read on the first press of Run or Edit. */
+import "./languages.js";
 import { bootKey, type LiveBoot } from "../manifest.js";
 import { startApp } from "./app.js";
 

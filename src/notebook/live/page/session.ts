@@ -14,6 +14,7 @@ export class Session {
   private frame: Promise<Window> | undefined;
   private port: MessagePort | undefined;
   private starting: Promise<void> | undefined;
+  private crash: (error: Error) => void = () => {};
 
   constructor(
     private readonly boot: LiveBoot,
@@ -22,7 +23,10 @@ export class Session {
 
   /** Resolves when cells can run. */
   ready(): Promise<void> {
-    this.starting ??= this.start();
+    this.starting ??= this.start().catch((error) => {
+      this.starting = undefined;
+      throw error;
+    });
     return this.starting;
   }
 
@@ -45,6 +49,7 @@ export class Session {
     const { port1, port2 } = new MessageChannel();
     this.port = port1;
     const ready = new Promise<void>((resolve, reject) => {
+      this.crash = reject;
       port1.onmessage = ({ data }: MessageEvent<FromWorker>) => {
         if (this.port !== port1) return;
         if (data.type === "ready") resolve();
@@ -75,7 +80,7 @@ export class Session {
       addEventListener("message", ({ source, data }) => {
         if (source !== frame.contentWindow) return;
         if (data === "loaded") resolve(frame.contentWindow!);
-        else if (data?.failed !== undefined) console.error(data.failed);
+        else if (data?.failed !== undefined) this.crash(new Error(String(data.failed)));
       });
       document.body.append(frame);
     });

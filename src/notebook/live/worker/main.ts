@@ -1,5 +1,6 @@
 /** The worker in which the page's cells run. It has no document, no storage, no network: only messages to the page. */
 import "./globals.js";
+import { inspect } from "node:util";
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { unpackArchive } from "../archive.js";
@@ -30,7 +31,7 @@ self.onmessage = ({ ports: [port] }: MessageEvent) => {
       }
     } else if (data.type === "run") void runCell(data);
     else if (data.type === "answer") answer(data.question, data.value);
-    else requestEnd();
+    else if (requestEnd()) send({ type: "ending" });
   };
 };
 
@@ -41,6 +42,7 @@ function start({ runtime, files: archive }: ToWorker & { type: "start" }): void 
     (text) => print("stderr", text),
   );
   becomeHost();
+  reportLateErrors();
   const wasm = unpackArchive(new Uint8Array(runtime)).get(WASM);
   if (wasm) serveWasm(wasm);
   files.makeFolder("/notebook", true);
@@ -52,6 +54,16 @@ function start({ runtime, files: archive }: ToWorker & { type: "start" }): void 
   }
 }
 
+/** What a timer or a forgotten promise of a cell throws is shown where the cell prints. */
+function reportLateErrors(): void {
+  const report = (event: Event, error: unknown) => {
+    event.preventDefault();
+    print("stderr", `${inspect(error)}\n`);
+  };
+  self.addEventListener("error", (event) => report(event, event.error ?? event.message));
+  self.addEventListener("unhandledrejection", (event) => report(event, event.reason));
+}
+
 /** TensorFlow.js would fetch its WebAssembly; it is in the page already. */
 function serveWasm(wasm: Uint8Array<ArrayBuffer>): void {
   setWasmPaths(`/${WASM}`, true);
@@ -59,4 +71,8 @@ function serveWasm(wasm: Uint8Array<ArrayBuffer>): void {
 }
 
 // The types of a worker's global object contradict those of a page's, which the rest of the house is compiled with.
-declare const self: { onmessage: ((event: MessageEvent) => void) | null };
+declare const self: {
+  onmessage: ((event: MessageEvent) => void) | null;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
+  addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+};
