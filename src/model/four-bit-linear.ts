@@ -1,7 +1,7 @@
 import type { Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { byteLookup, bytesTensor } from "./byte-lookup.js";
-import { BLOCK, type FourBitWeight, quantize4bit } from "./four-bit.js";
+import { BLOCK, type FourBitWeight, NESTED_BLOCK, quantize4bit } from "./four-bit.js";
 import { CODES, dynamicMap, type FourBitType } from "./four-bit-codes.js";
 import { fourBitProduct, hasFourBitProduct } from "./four-bit-product.js";
 import { custom } from "./ops.js";
@@ -86,8 +86,11 @@ export class FourBitMatrix {
     if ("absmax" in this.scales) return this.scales.absmax;
     const { codes, nested, offset } = this.scales;
     const values = tf.reshape(byteLookup(codes, dynamicTable()), [-1]);
-    const each = tf.gather(nested, nestedIndex(this.blocks));
-    return tf.add(tf.mul(values, each), offset);
+    // Whole groups, so that one product scales them all: a scale gathered for each block would need as large an index.
+    const rest = nested.size * NESTED_BLOCK - this.blocks;
+    const groups = tf.reshape(rest ? tf.pad(values, [[0, rest]]) : values, [-1, NESTED_BLOCK]);
+    const scaled = tf.reshape(tf.add(tf.mul(groups, tf.expandDims(nested, 1)), offset), [-1]);
+    return rest ? tf.slice(scaled, 0, this.blocks) : scaled;
   }
 }
 
@@ -104,11 +107,4 @@ function pairTable(type: FourBitType): Tensor2D {
 
 function dynamicTable(): Tensor2D {
   return tf.tensor2d(dynamicMap(), [256, 1]);
-}
-
-function nestedIndex(blocks: number): Tensor1D {
-  return tf.tensor1d(
-    Int32Array.from({ length: blocks }, (_, i) => i >> 8),
-    "int32",
-  );
 }

@@ -2,7 +2,7 @@ import { PRODUCTS } from "./program-cost.js";
 import type { GraphNode, Value } from "./values.js";
 
 /** How many bytes of results may be kept from the forward pass so that the backward pass need not compute them again. */
-const KEPT_BYTES = 2 ** 30;
+const KEPT_BYTES = 2 ** 29;
 
 /**
  * Gradient checkpointing computes a layer twice. Among what the second time would compute again, matrix products cost
