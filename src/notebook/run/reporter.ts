@@ -72,8 +72,10 @@ export function terminalReporter(notebook: Notebook, options: ReporterOptions = 
         // A live display changes many times a second: on a terminal it lives in the status line, in a log it would flood.
         if (current && (update || output.output_type === "display_data")) current.live = shown.split("\n")[0]!.trim();
         if (update && status) tick();
-        else if (!update || lines.due(cell))
-          lines.write(`[${number}] ${output.output_type === "execute_result" ? "=" : "◇"} `, `${shown}\n`);
+        else if (!update || lines.due(cell)) {
+          const fresh = lines.changed(cell, shown.split("\n"), update === true);
+          lines.write(`[${number}] ${output.output_type === "execute_result" ? "=" : "◇"} `, `${fresh.join("\n")}\n`);
+        }
       }
     },
     close() {
@@ -118,6 +120,7 @@ function linePrefixer(print: (line: string) => void) {
   let pending = "";
   let pendingPrefix = "";
   const lastUpdate = new Map<CodeCell, number>();
+  const lastShown = new Map<CodeCell, Set<string>>();
   const flush = () => {
     if (pending !== "") print(pendingPrefix + lastStep(pending));
     pending = "";
@@ -137,6 +140,13 @@ function linePrefixer(print: (line: string) => void) {
       if (now - (lastUpdate.get(cell) ?? Number.NEGATIVE_INFINITY) < 10_000) return false;
       lastUpdate.set(cell, now);
       return true;
+    },
+    /** Of an update, the lines that the one before did not have: a log need not repeat what stayed. */
+    changed(cell: CodeCell, shown: string[], update: boolean): string[] {
+      const before = update ? lastShown.get(cell) : undefined;
+      lastShown.set(cell, new Set(shown));
+      const fresh = shown.filter((line) => !before?.has(line));
+      return fresh.length > 0 ? fresh : shown.slice(0, 1);
     },
   };
 }
