@@ -130,7 +130,8 @@ function forBrowsers(replacements) {
           return { path: replacements[path], namespace: path.startsWith("node:") ? "lenient" : "file" };
         }
         const file = path.startsWith(".") ? join(dirname(importer), path) : path;
-        if (standIns[file]) return { path: standIns[file] };
+        if (standIns[file]) return { path: standIns[file], namespace: "lenient" };
+        if (path.startsWith("node:")) return { path: rest, namespace: "lenient" };
         if (left.some((pattern) => pattern.test(file))) return { path: join(live, "absent.js"), namespace: "lenient" };
         return undefined;
       });

@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from "node:path";
 import { attachKernel } from "../../kernel/kept.js";
 import { launchKernel, type RunningKernel } from "../../kernel/launch.js";
 import { ensureCellIds, NotebookFormatError, readNotebook, writeNotebook } from "../notebook/document.js";
+import { LivePageError } from "../notebook/live/errors.js";
 import { type CodeCell, isCode, type Notebook, tagsOf } from "../notebook/nbformat.js";
 import { recordedDuration } from "../notebook/run/estimate.js";
 import { clearFailure, markFailure } from "../notebook/run/failure.js";
@@ -58,8 +59,11 @@ export async function runFile(file: string, options: RunFileOptions): Promise<nu
   let plan: Plan;
   try {
     plan = await prepare(input, output, options);
+    if (options.liveHtml !== undefined) await checkLivePage(plan.notebook, input);
   } catch (error) {
-    if (!(error instanceof NotebookFormatError || error instanceof ParameterError)) throw error;
+    const isExpected =
+      error instanceof NotebookFormatError || error instanceof ParameterError || error instanceof LivePageError;
+    if (!isExpected) throw error;
     say(error.message);
     return 2;
   }
@@ -242,6 +246,13 @@ function pageOf(notebook: Notebook, output: string, html: string | undefined) {
     path: resolve(html),
     render: async () => (await import("../notebook/export/export.js")).exportHtml(notebook, from),
   };
+}
+
+/** What would keep the page from being written must not come out after hours of running. */
+async function checkLivePage(notebook: Notebook, input: string): Promise<void> {
+  const { prepareLiveNotebook, readLiveFiles } = await import("../notebook/export/live.js");
+  readLiveFiles(notebook, dirname(input));
+  await prepareLiveNotebook(notebook, "ja");
 }
 
 function say(message: string): void {

@@ -71,7 +71,7 @@ export function readLiveFiles(notebook: Notebook, folder: string, extra: string[
 
 /**
  * The notebook as the page runs it: with the page's parameters in a cell of their own, which the reader sees.
- * @throws LivePageError when its cells are not TypeScript; ParameterError for a value that does not fit
+ * @throws LivePageError when its cells are not TypeScript, or a value does not fit
  */
 export async function prepareLiveNotebook(notebook: Notebook, ui: "ja" | "en"): Promise<Notebook> {
   const { kernelspec, language_info } = notebook.metadata;
@@ -83,7 +83,9 @@ export async function prepareLiveNotebook(notebook: Notebook, ui: "ja" | "en"): 
   if (typeof parameters !== "object" || parameters === null || Object.keys(parameters).length === 0) return notebook;
   const has = (tag: string) => (cell: Cell) => isCode(cell) && tagsOf(cell).includes(tag);
   const injected = { ...notebook, cells: [...notebook.cells] };
-  await injectParameters(injected, parameters);
+  await injectParameters(injected, parameters).catch((error: Error) => {
+    throw new LivePageError(`metadata.kaisetsu.live.parameters: ${error.message}`, { cause: error });
+  });
   const { source } = injected.cells.find(has("injected-parameters")) as CodeCell;
   const cell: CodeCell = {
     cell_type: "code",
