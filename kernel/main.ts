@@ -159,8 +159,8 @@ function guardProcess(runner: Runner): void {
   process.on("unhandledRejection", report);
   process.exit = ((code?: number | string) =>
     runner.exit(Number(code ?? process.exitCode ?? 0))) as typeof process.exit;
-  // The protocol thread handles it, at once; this listener only keeps Node from ending.
-  process.on("SIGINT", () => {});
+  // Where it can, the protocol thread handles it, at once; this listener also keeps Node from ending.
+  process.on("SIGINT", () => post({ kind: "sigint" }));
 }
 
 /** V8 counts it in the limit, but what lives longer than a moment must do without: three times 16 MB. */

@@ -72,6 +72,8 @@ export type FromCells =
   | { kind: "input"; id: number; prompt: string; password: boolean; wait: boolean }
   | { kind: "comms"; comms: Record<string, { target_name: string }> }
   | { kind: "types"; mode: TypeMode }
+  /** This thread got one; see protocol/signal.ts. */
+  | { kind: "sigint" }
   /** A child starts whose output goes into the named pipes. */
   | { kind: "children"; id: number; stdout: string; stderr: string };
 

@@ -215,6 +215,19 @@ function interruptedCode(): { computing: boolean; stack: string } {
  * (seen with any AsyncLocalStorage, in a promise job). There is no public way to empty the stack.
  */
 function forgetAsyncContexts(): void {
-  const { binding } = process as unknown as { binding(name: string): { clearAsyncIdStack?(): void } };
-  binding.call(process, "async_wrap").clearAsyncIdStack?.();
+  try {
+    const { binding } = process as unknown as { binding(name: string): { clearAsyncIdStack?(): void } };
+    binding.call(process, "async_wrap").clearAsyncIdStack?.();
+  } catch {
+    // Node 24 hides it, but empties the stack itself after an exception that somebody handled.
+    pretendException();
+  }
+}
+
+function pretendException(): void {
+  const { _fatalException } = process as unknown as { _fatalException?(error: Error, fromPromise: boolean): boolean };
+  const isHandled = process.hasUncaughtExceptionCaptureCallback();
+  if (!isHandled) process.setUncaughtExceptionCaptureCallback(() => {});
+  _fatalException?.call(process, interruption(), false);
+  if (!isHandled) process.setUncaughtExceptionCaptureCallback(null);
 }

@@ -94,7 +94,7 @@ export class Execution {
     });
   }
 
-  fromCells(message: Exclude<FromCells, { kind: "stream" | "iopub" | "comms" | "children" }>): void {
+  fromCells(message: Exclude<FromCells, { kind: "stream" | "iopub" | "comms" | "children" | "sigint" }>): void {
     if (message.kind === "types") this.types = message.mode;
     else if (message.kind === "input") this.input(message);
     else {

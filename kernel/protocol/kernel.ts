@@ -84,7 +84,7 @@ export class ProtocolKernel {
   }
 
   /** Handles what the cells' thread reports. */
-  fromCells(message: FromCells): void {
+  fromCells(message: Exclude<FromCells, { kind: "sigint" }>): void {
     this.children.drain();
     if (message.kind === "stream") this.output.add(message.id, message.name, message.text);
     else if (message.kind === "children") this.children.started(message.id, message);

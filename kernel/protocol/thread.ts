@@ -25,6 +25,10 @@ const kernel = new ProtocolKernel(
 );
 
 port.on("message", (message: FromCells) => {
+  if (message.kind === "sigint") {
+    if (!takesSignals) void kernel.interrupt();
+    return;
+  }
   if (message.kind === "stream") {
     Atomics.sub(words, Signal.backlog, outputCost(message.text));
     Atomics.notify(words, Signal.backlog);
@@ -34,7 +38,7 @@ port.on("message", (message: FromCells) => {
 
 endWithParent();
 endWhenIdle(Number(process.env.KAISETSU_IDLE_EXIT));
-onInterruptSignal(() => void kernel.interrupt());
+const takesSignals = onInterruptSignal(() => void kernel.interrupt());
 await sockets.bind();
 kernel.start();
 

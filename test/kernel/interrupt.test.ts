@@ -83,9 +83,11 @@ describe("interrupts", () => {
   });
 
   it("takes SIGINT for an interrupt", async () => {
+    await interrupted("await new Promise(() => {})", () => kernel.process.kill("SIGINT"));
+    // From Node 24 on only Jupyter's own interrupt_request reaches a busy thread; see protocol/signal.ts.
+    if (Number(process.versions.node.split(".")[0]) >= 24) return;
     await interrupted("for (;;);", () => kernel.process.kill("SIGINT"));
     await interrupted("await null; for (;;);", () => kernel.process.kill("SIGINT"));
-    await interrupted("await new Promise(() => {})", () => kernel.process.kill("SIGINT"));
   });
 
   it("does nothing to an idle kernel", async () => {
