@@ -12,9 +12,8 @@ export function runCommand(): Command {
       "-p, --parameter <name=value>",
       "set a variable of the cell tagged `parameters`; JSON, or else text; may be repeated",
       collect,
-      [],
     )
-    .option("-f, --parameters-file <file>", "set variables from a YAML or JSON file; -p wins over it", collect, [])
+    .option("-f, --parameters-file <file>", "set variables from a YAML or JSON file; -p wins over it", collect)
     .option("--cwd <dir>", "the folder in which the cells run (default: the notebook's)")
     .option("--timeout <seconds>", "interrupt a cell that takes longer", seconds)
     .option("--grace <seconds>", "what an interrupted cell gets to finish its step and save (default: 60)", seconds)
@@ -56,7 +55,7 @@ Exit codes:
   2    wrong usage or file     137  out of memory
                                138  the kernel died`;
 
-function collect(value: string, previous: string[]): string[] {
+function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
 }
 
