@@ -2,7 +2,7 @@
  * What saving costs the tutorial's training: its own cells, up to the trainer, then runs with its checkpoints and without any,
  * in turn. Prints the time of a run's steps and evaluations, what saving adds, and how long each save kept the next step waiting.
  *
- * node bench/saving.js [--steps 60] [--rounds 3] [--save-steps 20]
+ *   node bench/saving.js [--steps 60] [--rounds 3] [--save-steps 20]
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

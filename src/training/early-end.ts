@@ -60,7 +60,7 @@ export async function endEarly(end: EarlyEnd, run: RunContext, saver: Saver): Pr
   const hint = lastSaved
     ? `Everything up to step ${basename(lastSaved).replace("checkpoint-", "")} is saved in ${lastSaved}; go on with ` +
       `trainer.train({ resume_from_checkpoint: true }).`
-    : "No step was finished, so there is nothing to save.";
+    : `No step was finished, so there is nothing to save.${end.signal === undefined ? " Give it more time than one step takes." : ""}`;
   const where = `after step ${state.global_step} of ${state.max_steps} in ${args.output_dir}`;
   if (end.signal !== undefined) {
     // A kernel that was told to end shall end, now that everything is safe.
