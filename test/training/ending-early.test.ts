@@ -158,6 +158,19 @@ test("max_train_seconds: saved, stopped in time, and the rest of the run is the 
   assert.deepEqual(parameters, expected.parameters);
 });
 
+test("max_train_seconds shorter than one step: ends between micro-batches, with nothing half done, and says why", async (context) => {
+  const said = context.mock.method(console, "error", () => {});
+  const slow: TrainerCallback = { on_substep_end: () => new Promise((resolve) => setTimeout(resolve, 400)) };
+  const dir = freshDir(folders);
+  const settings = { gradient_accumulation_steps: 4, max_train_seconds: 0.3, eval_strategy: "no" as const };
+  const trainer = await makeTrainer({ args: args(dir, settings), callbacks: [slow] });
+  const output = await trainer.train();
+  trainer.model.dispose();
+  assert.deepEqual([output.finished, output.global_step, checkpointNames(dir)], [false, 0, []]);
+  const text = said.mock.calls.map(({ arguments: [line] }) => line).join("\n");
+  assert.match(text, /nearly over after step 0 of .*nothing to save\. Give it more time than one step takes/);
+});
+
 test("a loss that is no number: stop names step and rows and changes nothing; skip goes on; rollback lowers the rate", async () => {
   const run = async (nan_policy: "stop" | "skip" | "rollback", once: boolean) => {
     const dir = freshDir(folders);
