@@ -1,5 +1,5 @@
+import { writeFileAtomic } from "../files.js";
 import { type ExportOptions, exportHtml } from "../notebook/export/export.js";
-import { writeFileAtomic } from "../notebook/files.js";
 import type { Notebook } from "../notebook/nbformat.js";
 
 /**

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { writeFileAtomic } from "../files.js";
 import { TokenizerError } from "./errors.js";
 
 /** `tokenizer_config.json`: named tokens, sides, and whatever else the folder says. */
@@ -56,9 +57,9 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
 export function writeTokenizerFiles(folder: string, { source, config, chat_template }: TokenizerFiles): void {
   mkdirSync(folder, { recursive: true });
   const { chat_template: _, added_tokens_decoder: __, ...rest } = config;
-  writeWhole(join(folder, "tokenizer.json"), source);
-  writeWhole(join(folder, "tokenizer_config.json"), `${pythonJson(rest)}\n`);
-  if (chat_template !== undefined) writeWhole(join(folder, "chat_template.jinja"), chat_template);
+  writeFileAtomic(join(folder, "tokenizer.json"), source);
+  writeFileAtomic(join(folder, "tokenizer_config.json"), `${pythonJson(rest)}\n`);
+  if (chat_template !== undefined) writeFileAtomic(join(folder, "chat_template.jinja"), chat_template);
   else rmSync(join(folder, "chat_template.jinja"), { force: true });
 }
 
@@ -113,17 +114,6 @@ function parseJson(bytes: Buffer, path: string): object {
     );
   }
   throw new TokenizerError(`${path}: must hold a JSON object`);
-}
-
-function writeWhole(path: string, content: string | Uint8Array): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    writeFileSync(temporary, content);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
 }
 
 /** `json.dumps(…, indent=2, sort_keys=True, ensure_ascii=False)` for plain values. */

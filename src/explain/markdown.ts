@@ -10,7 +10,7 @@ export interface MarkdownOptions {
 
 /** The languages that the fences of a Markdown text name, for `loadLanguages`. */
 export function fenceLanguages(markdown: string): string[] {
-  return [...markdown.matchAll(/(?:```|~~~)[`~]*[ \t]*([\w+#-]+)/g)].map((match) => match[1]!.toLowerCase());
+  return [...markdown.matchAll(/(?<![`~])(?:`{3,}|~{3,})[ \t]*([\w+#-]+)/g)].map((match) => match[1]!.toLowerCase());
 }
 
 export function markdownRenderer({ renderMath = unrendered }: MarkdownOptions = {}): (markdown: string) => string {

@@ -5,6 +5,8 @@
  * `</summary>` (without it Markdown is not parsed).
  */
 
+import { unescapeHtml } from "../notebook/escape.js";
+
 export interface Panel {
   /** Plain text, without the mark 「解説」. */
   title: string;
@@ -118,13 +120,7 @@ function unwrapDiv(inside: string): string {
 }
 
 function plainTitle(summary: string): string {
-  return summary
-    .replace(/<[^>]+>/g, "")
-    .replace(/&lt;/g, "<")
-    .replace(/&gt;/g, ">")
-    .replace(/&quot;/g, '"')
-    .replace(/&#39;/g, "'")
-    .replace(/&amp;/g, "&")
+  return unescapeHtml(summary.replace(/<[^>]+>/g, ""))
     .replace(/\s+/g, " ")
     .trim()
     .replace(/^(?:claude)?解説\s*[：:]?\s*/i, "");

@@ -1,7 +1,7 @@
 /** Reading and writing .ipynb files (nbformat 4.0 to 4.5) without loss. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { writeFileAtomic } from "./files.js";
+import { writeFileAtomic } from "../files.js";
 import { parseKeepingNumbers, stableStringify } from "./json.js";
 import { text } from "./mime.js";
 import { type Cell, isCode, type Notebook } from "./nbformat.js";

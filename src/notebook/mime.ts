@@ -1,5 +1,7 @@
 /** What a MIME bundle says when only text can be shown. */
 
+import { unescapeHtml } from "./escape.js";
+
 /** `text/plain` if there is one, else the nearest thing to it. Never empty. */
 export function bundleToText(data: Record<string, unknown>): string {
   const plain = text(data["text/plain"]) ?? text(data["text/markdown"]) ?? text(data["text/latex"]);
@@ -24,16 +26,12 @@ export function isJsonType(type: string): boolean {
 
 /** Good enough to read on a terminal; never for showing in a page. */
 function htmlToText(html: string): string {
-  return html
+  const text = html
     .replace(/<(style|script|svg)\b[\s\S]*?<\/\1>/gi, "")
     .replace(/<(br|\/p|\/div|\/tr|\/li|\/h[1-6]|\/summary)\b[^>]*>/gi, "\n")
     .replace(/<\/t[dh]>/gi, "\t")
-    .replace(/<[^>]+>/g, "")
-    .replace(/&lt;/g, "<")
-    .replace(/&gt;/g, ">")
-    .replace(/&quot;/g, '"')
-    .replace(/&#39;/g, "'")
-    .replace(/&amp;/g, "&")
+    .replace(/<[^>]+>/g, "");
+  return unescapeHtml(text)
     .replace(/[ \t]+\n/g, "\n")
     .replace(/\n{3,}/g, "\n\n")
     .trim();

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { escapeHtml } from "./escape.js";
 
 const MAX_ROWS = 50;
 const MAX_COLUMNS = 30;
@@ -28,8 +29,4 @@ function isRecord(value: unknown): boolean {
 
 function cellText(value: unknown): string {
   return typeof value === "string" ? value : inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY });
-}
-
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);
 }

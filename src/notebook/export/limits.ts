@@ -49,7 +49,7 @@ export function withTimeLimit<T>(length: number, work: () => T): T {
 
 export function checkMarkdown(markdown: string): void {
   if (markdown.length > longestMarkdown) throw new TooComplexError(`${markdown.length} characters of Markdown`);
-  const markers = new RegExp(`^(?:[ \\t]*(?:>|[-*+]|\\d{1,9}[.)])[ \\t]?){${deepestMarkdown}}`, "m");
+  const markers = new RegExp(`^(?:[ \\t]*(?:>|[-*+]|\\d{1,9}[.)])){${deepestMarkdown}}`, "m");
   const indented = /^[ \t]{200,}(?:[-*+]|\d{1,9}[.)])[ \t]/m;
   // A ruler of dashes is no nesting.
   if (markers.test(markdown.replace(/^[ \t]*(?:[-*_=][ \t]*)+$/gm, "")) || indented.test(markdown)) {

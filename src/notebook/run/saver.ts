@@ -1,6 +1,7 @@
 /** Keeps the notebook file, and its page if one is wanted, up to date while the notebook runs. */
+
+import { writeFileAtomic } from "../../files.js";
 import { writeNotebook } from "../document.js";
-import { writeFileAtomic } from "../files.js";
 import type { Notebook } from "../nbformat.js";
 
 export interface SaverOptions {
