@@ -62,8 +62,11 @@ Exit codes: 0 written, 1 written without some notebooks of the folder, 2 not a n
               : undefined,
         });
       } catch (error) {
-        if (!(error instanceof NotebookFormatError || error instanceof LivePageError)) throw error;
-        console.error(`kaisetsu: ${error.message}`);
+        const { ExportError } = await import("../notebook/export/export.js");
+        const expected = [NotebookFormatError, LivePageError, ExportError].some((kind) => error instanceof kind);
+        // A system error has a code, and says which file.
+        if (!expected && !(error as { code?: string }).code) throw error;
+        console.error(`kaisetsu: ${(error as Error).message}`);
         process.exitCode = 2;
         return;
       }

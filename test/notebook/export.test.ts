@@ -195,3 +195,42 @@ test("nesting deeper than any reader follows is shown as it was written", { time
   ]);
   assert.match(main(document).textContent!, /底[\s\S]*底[\s\S]*底/);
 });
+
+test("texts that tempt an expression to try all ways are shown in time", { timeout: 120_000 }, async () => {
+  const { cells } = JSON.parse(
+    `{"cells": [{"cell_type": "code", "metadata": {}, "source": "x", "execution_count": 1, "outputs": [{"output_type":
+    "display_data", "metadata": {}, "data": {"application/json": ${"[".repeat(100_000)}${"]".repeat(100_000)}}}]}]}`,
+  ) as { cells: Cell[] };
+  const document = await page([
+    ...cells,
+    markdown(`${"> ".repeat(59)}底\n`.repeat(1000)),
+    markdown(`${"> - ".repeat(25)}底`),
+    markdown(`${"`".repeat(100_000)}\n底`),
+    code(`${" ".repeat(150_000)}底`),
+    code("x", [{ output_type: "stream", name: "stdout", text: `${"a\r".repeat(300_000)}底` }]),
+    ...Array.from({ length: 1000 }, (_, i) =>
+      code("x", [shown({ "text/html": `<p onclick="x">${i}<script></script></p>` })]),
+    ),
+  ]);
+  const text = main(document).textContent!;
+  assert.equal(text.match(/底/g)!.length, 1000 + 4);
+  assert.match(text, /application\/json/);
+  assert.match(text, /999/);
+});
+
+test("progress bars show what they last wrote, a script's animation its first frame", async () => {
+  const stream = (text: string): Output => ({ output_type: "stream", name: "stderr", text });
+  const frame = `<img id="a"><script>frames[0] = "data:image/png;base64,iVBO\\\nRw0KGgo="; start()</script>`;
+  const document = await page([
+    code("x", [stream(" 10%|#   |\r 50%|##  |\r100%|####|\r\nabc\b\bX\nlonger\rshort\n")]),
+    code("x", [shown({ "text/html": frame })]),
+    code("x", [shown({ "text/markdown": "<script>x</script>" })]),
+  ]);
+  assert.equal(document.querySelector("pre.out")!.textContent, "100%|####|\naX\nshortr");
+  assert.equal(document.querySelector(".rich img")!.getAttribute("src"), "data:image/png;base64,iVBORw0KGgo=");
+  assert.match(
+    document.querySelectorAll(".outputs")[2]!.textContent!,
+    /<script>x<\/script>/,
+    "as text, for want of anything else",
+  );
+});

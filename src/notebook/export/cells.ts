@@ -4,6 +4,7 @@ import { panelTag, readPanel } from "../../explain/panel.js";
 import { escapeHtml } from "../escape.js";
 import { type Cell, type CodeCell, isCode, isMarkdown, tagsOf } from "../nbformat.js";
 import type { FragmentRenderer } from "./fragments.js";
+import { withinLimits } from "./limits.js";
 import { renderOutput } from "./outputs.js";
 
 export interface CellOptions {
@@ -39,7 +40,7 @@ function renderCode(cell: CodeCell, id: string, { fragments, language }: CellOpt
 
   let source = "";
   if (cell.source.trim() !== "" && !has("remove-input")) {
-    const lines = splitHighlighted(highlight(cell.source.replace(/\s+$/, ""), language));
+    const lines = splitHighlighted(colour(cell.source.trimEnd(), language));
     const code = lines.map((line) => `<span class="l">${line}</span>`).join("\n");
     source = `<pre class="code" tabindex="0"><code translate="no">${code}</code></pre>`;
     if (has("hide-input", "hide-cell") || jupyter.source_hidden) source = fold("fold", strings.showCode, source);
@@ -56,6 +57,15 @@ function renderCode(cell: CodeCell, id: string, { fragments, language }: CellOpt
     `<div class="prompt" aria-hidden="true">${label}</div><div class="input">${source}</div>` +
     (output === "" ? "" : `<div class="outputs">${output}</div>`) +
     `</section>`
+  );
+}
+
+/** Without colours where they would take too long. */
+function colour(code: string, language: string | undefined): string {
+  return withinLimits(
+    code.length,
+    () => highlight(code, language),
+    () => escapeHtml(code),
   );
 }
 

@@ -34,6 +34,15 @@ export interface ExportOptions {
   live?: { files: LiveFile[] };
 }
 
+/** A cell for which the exporter finds no way to show it. */
+export class ExportError extends Error {
+  override name = "ExportError";
+  constructor({ id }: Cell, index: number, cause: Error) {
+    super(`cell ${index + 1}${id === undefined ? "" : ` (${id})`} cannot be shown: ${cause.message}`, { cause });
+  }
+}
+
+/** @throws ExportError naming the cell that cannot be shown; LivePageError for a live page that cannot be made */
 export async function exportHtml(original: Notebook, options: ExportOptions = {}): Promise<string> {
   const { folder, root, linkTo, links, lang = "ja", live } = options;
   const strings = allStrings[options.ui ?? "ja"];
@@ -55,7 +64,11 @@ export async function exportHtml(original: Notebook, options: ExportOptions = {}
       if (isCode(cell)) {
         runnable.push({ element: id, name: strings.code(String(runnable.length + 1)), source: cell.source });
       }
-      return renderCell(cell, id, { fragments, language });
+      try {
+        return renderCell(cell, id, { fragments, language });
+      } catch (error) {
+        throw new ExportError(cell, index, error as Error);
+      }
     })
     .join("\n");
   return renderPage({

@@ -1,11 +1,11 @@
 /** Markdown, HTML and TeX of a notebook to HTML that may stand in the page. */
 import { markdownRenderer } from "../../explain/markdown.js";
-import type { RenderMath } from "../../explain/math.js";
+import { type RenderMath, unrendered } from "../../explain/math.js";
 import { panelFromMarkdown, readPanel } from "../../explain/panel.js";
 import type { SplitPhrases } from "../../explain/phrases.js";
 import { escapeHtml } from "../escape.js";
 import type { Cell } from "../nbformat.js";
-import { checkHtml, checkMarkdown, TooComplexError, withTimeLimit } from "./limits.js";
+import { checkHtml, checkMarkdown, tooMuch, withinLimits, withTimeLimit } from "./limits.js";
 import type { Outline } from "./outline.js";
 import type { OutputRenderer } from "./outputs.js";
 import { prepareFragment } from "./prepare.js";
@@ -66,7 +66,9 @@ export function createFragmentRenderer(options: FragmentOptions): FragmentRender
     },
     latex(source) {
       const tex = source.replace(/^\s*\$+|\$+\s*$/g, "");
-      return sanitize(prepare(renderMath(tex, /^\s*\$\$|\\begin/.test(source))));
+      const display = /^\s*\$\$|\\begin/.test(source);
+      const write = () => prepare(renderMath(tex, display));
+      return sanitize(withinLimits(tex.length, write, () => prepare(unrendered(tex, display))));
     },
     panel(source, cell) {
       const { title, body } = readPanel(source) ?? panelFromMarkdown(source);
@@ -80,9 +82,4 @@ export function createFragmentRenderer(options: FragmentOptions): FragmentRender
     },
   };
   return renderer;
-}
-
-/** A RangeError is the stack: some nesting that the limits do not know. */
-function tooMuch(error: unknown): boolean {
-  return error instanceof TooComplexError || error instanceof RangeError;
 }

@@ -70,16 +70,19 @@ function renderBundle(
   if (plain !== undefined) return `${renderText(plain, renderer)}${note}`;
   const [type, content] = Object.entries(data)[0] ?? [];
   if (type === undefined) return note;
-  if (isJsonType(type))
-    return renderFolded(
-      type,
-      JSON.stringify(content, (_, value) => unmark(value), 2),
-      renderer,
-    );
-  const source = text(content);
+  const source = isJsonType(type) ? writeJson(content) : text(content);
   return source === undefined
     ? `<p class="note">${escapeHtml(strings.notShown(type))}</p>`
     : renderFolded(type, source, renderer);
+}
+
+/** Undefined for what is nested more deeply than the stack. */
+function writeJson(content: unknown): string | undefined {
+  try {
+    return JSON.stringify(content, (_, value) => unmark(value), 2);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Not when all that an output showed was script. */

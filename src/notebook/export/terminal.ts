@@ -1,10 +1,19 @@
 /** Text that was written for a terminal: colours, and what later writing covered. */
 import { AnsiUp } from "ansi_up";
 import { escapeHtml } from "../escape.js";
+import { withinLimits } from "./limits.js";
 
 /** Escapes everything; colours become classes, so that both themes stay readable; links only to the web. */
 export function ansiToHtml(content: string): string {
   if (!content.includes("\u001b")) return escapeHtml(content);
+  return withinLimits(
+    content.length,
+    () => coloured(content),
+    () => escapeHtml(content.replace(/\u001b(?:\[[\d;]*[A-Za-z]?)?/g, "")),
+  );
+}
+
+function coloured(content: string): string {
   const ansi = new AnsiUp();
   ansi.use_classes = true;
   ansi.url_allowlist = { http: 1, https: 1 };
