@@ -1,6 +1,6 @@
 /** What makes a panel break in one viewer or another, found in its stored markup. */
 import { styleContrast } from "./contrast.js";
-import { eachLineOutsideFences, readPanel, writePanel } from "./panel.js";
+import { eachLineOutsideFences, panelFromMarkdown, readPanel, writePanel } from "./panel.js";
 
 export interface Finding {
   /** 1-based line in the cell's source. */
@@ -13,7 +13,9 @@ export interface Finding {
 export function lintPanel(source: string): Finding[] {
   const panel = readPanel(source);
   if (!panel) {
-    const what = "this explanation is not stored as a panel; `kaisetsu panels` (without --check) wraps it";
+    const what = readPanel(writePanel(panelFromMarkdown(source)))
+      ? "this explanation is not stored as a panel; `kaisetsu panels` (without --check) wraps it"
+      : "<details> or </details> without its counterpart: write it in backticks, or this cannot become a panel";
     return [{ line: 1, rule: "stored-form", message: what }];
   }
   const findings: Finding[] = [];

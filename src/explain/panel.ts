@@ -105,7 +105,9 @@ function outsideFences(markdown: string): string {
 /** Every disclosure inside closes inside; `</details> … <details>` would be the end of one panel and the start of another. */
 function nestsWell(html: string): boolean {
   let depth = 0;
-  for (const [tag] of html.matchAll(/<\/?details\b/gi)) {
+  // Code in a line is short; without a bound, long runs of backticks would be searched to the end again and again.
+  const prose = html.replace(/(`+)(?!`)[\s\S]{0,2000}?[^`]\1(?!`)/g, "");
+  for (const [tag] of prose.matchAll(/<\/?details\b/gi)) {
     depth += tag.startsWith("</") ? -1 : 1;
     if (depth < 0) return false;
   }

@@ -21,7 +21,8 @@ export function wrapPanels(notebook: Notebook, folder?: string): number {
     const fallback = `セル ${codeNumber(notebook, cell)}`;
     const panel = readPanel(cell.source) ?? panelFromMarkdown(cell.source, fallback);
     const stored = writePanel(panel.title === "" ? { ...panel, title: fallback } : panel);
-    if (stored === cell.source) continue;
+    // With half a disclosure inside it could never be read back, and each run would wrap it once more.
+    if (stored === cell.source || !readPanel(stored)) continue;
     cell.source = stored;
     changed++;
   }

@@ -98,3 +98,23 @@ test("the command wraps in place, takes explanations from files beside the noteb
     rmSync(folder, { recursive: true });
   }
 });
+
+test("awkward explanations are wrapped once and come back; half a disclosure is left as it is, and reported", () => {
+  const sources = [
+    "### 題「引用」と & の記号\n\n`a<b` と `</details>` を**比べます**。",
+    "### 二\n\n```html\n### 見出しではない\n</details>\n```\n\n> 引用\n\n| 表 |\n|---|\n| 1 |",
+    "### 三 👩‍👩‍👧 𠮷野家\n\n<details><summary>中</summary>\n\n奥\n\n</details>",
+  ];
+  const half = "文です。\n</details>\n文です。";
+  const notebook = book(...[...sources, half].flatMap((source, i) => [code(`c${i}`), note(`n${i}`, source)]));
+  assert.equal(wrapPanels(notebook), sources.length);
+  assert.equal(wrapPanels(notebook), 0);
+  assert.equal(notebook.cells.at(-1)!.source, half);
+  assert.deepEqual(rules(notebook), ["n3 stored-form"]);
+  assert.match(checkPanels(notebook)[0]!.message, /without its counterpart/);
+  assert.equal(unwrapPanels(notebook), sources.length);
+  assert.deepEqual(
+    notebook.cells.filter((_, i) => i % 2 === 1).map(({ source }) => source),
+    [...sources, half],
+  );
+});
