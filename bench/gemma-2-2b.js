@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, BitsAndBytesConfig, getPeftModel, LoraConfig, useEngine } from "kaisetsu";
 import { architectureOf, parameterShapes } from "../dist/src/model/architecture.js";
-import { writeSafetensors } from "../dist/src/model/safetensors.js";
+import { writeSafetensors } from "../dist/src/model/files/safetensors.js";
 import { helpIfAsked } from "./help.js";
 
 helpIfAsked(import.meta.url);

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import ts from "typescript";
-import { Saver } from "../dist/src/training/saver.js";
+import { Saver } from "../dist/src/training/run/saver.js";
 import { helpIfAsked } from "./help.js";
 
 helpIfAsked(import.meta.url);

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { SafetensorsFile } from "../model/safetensors.js";
+import { SafetensorsFile } from "../model/files/safetensors.js";
 import { TrainerState } from "../training/state.js";
 import { findDamage, type Manifest, manifestName, readManifest } from "./manifest.js";
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { TrainingArguments } from "../training/arguments.js";
+import type { TrainingArguments } from "../training/arguments/arguments.js";
 import { TrainerState } from "../training/state.js";
 
 /**

@@ -1,5 +1,5 @@
-import type { TrainingArguments } from "../training/arguments.js";
-import { changedArguments } from "../training/changed-settings.js";
+import type { TrainingArguments } from "../training/arguments/arguments.js";
+import { changedArguments } from "../training/run/changed-settings.js";
 import { askYesNo, canAsk } from "./ask.js";
 import { findNewestCheckpoint } from "./find.js";
 import { isFinished, isUnsaved, readFinalState } from "./finished.js";

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { type HostTensor, SafetensorsFile, type TensorEntry } from "../model/safetensors.js";
+import { type HostTensor, SafetensorsFile, type TensorEntry } from "../model/files/safetensors.js";
+import { openWeights } from "../model/files/weight-files.js";
 import type { NamedTensors } from "../model/types.js";
-import { openWeights } from "../model/weight-files.js";
 import { CheckpointError } from "./errors.js";
 
 interface Weights {

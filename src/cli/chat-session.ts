@@ -1,15 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { AutoTokenizer, type PreTrainedTokenizer } from "../data/tokenizer.js";
+import { AutoTokenizer, type PreTrainedTokenizer } from "../data/tokenizer/tokenizer.js";
 import type { Message } from "../data/types.js";
 import { useEngine } from "../engine/index.js";
 import type { EngineName } from "../engine/types.js";
 import { AutoModelForCausalLM } from "../model/auto-model.js";
-import { AutoPeftModelForCausalLM } from "../model/auto-peft.js";
-import type { PreTrainedModel } from "../model/base-model.js";
-import { pretrainedFolder } from "../model/hub.js";
-import type { PeftModel } from "../model/peft-model.js";
+import type { PreTrainedModel } from "../model/decoder/base-model.js";
+import { pretrainedFolder } from "../model/files/hub.js";
+import { AutoPeftModelForCausalLM } from "../model/peft/auto-peft.js";
+import type { PeftModel } from "../model/peft/peft-model.js";
 
 export interface ChatOptions {
   tokenizer?: string;

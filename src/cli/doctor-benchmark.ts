@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import { EngineError } from "../engine/errors.js";
 import type { Engine } from "../engine/types.js";
 import { AutoModelForCausalLM } from "../model/auto-model.js";
-import { LoraConfig } from "../model/lora-config.js";
-import { getPeftModel } from "../model/peft-model.js";
+import { LoraConfig } from "../model/peft/lora-config.js";
+import { getPeftModel } from "../model/peft/peft-model.js";
 import type { CausalLM, ModelInputs, NamedTensors } from "../model/types.js";
 
 export interface Benchmark {

@@ -1,6 +1,6 @@
 import { type DialogueRow, readDialogues } from "./dialogues.js";
 import { DatasetError } from "./errors.js";
-import { permutation } from "./permutation.js";
+import { permutation } from "./random/permutation.js";
 import { type SplitOptions, splitIndices } from "./split.js";
 
 /**

@@ -1,5 +1,5 @@
-import { permutation } from "./permutation.js";
-import { TorchGenerator } from "./torch-random.js";
+import { permutation } from "./random/permutation.js";
+import { TorchGenerator } from "./random/torch-random.js";
 
 /**
  * The order in which Trainer takes its training rows in one epoch (accelerate's seedable sampler): torch's randperm, seeded

@@ -1,5 +1,5 @@
 import { DatasetError } from "./errors.js";
-import { permutation } from "./permutation.js";
+import { permutation } from "./random/permutation.js";
 
 export interface SplitOptions {
   /** The share of rows for evaluation in (0, 1), or a number of rows when 1 or more. Default 0.2. */

@@ -3,20 +3,20 @@ import { join } from "node:path";
 import type { Tensor } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { type Architecture, architectureOf, linearModules, parameterShapes } from "./architecture.js";
-import { PreTrainedModel } from "./base-model.js";
-import { BitsAndBytesConfig } from "./bits-and-bytes.js";
-import { configDtype, generationConfigFrom, readConfig, readGenerationConfig } from "./config-files.js";
+import { PreTrainedModel } from "./decoder/base-model.js";
+import { randomWeights } from "./decoder/init.js";
 import { type FloatDtype, roundArray } from "./dtype.js";
 import { listed, PretrainedFilesError, UnsupportedModelError } from "./errors.js";
-import { quantize4bit } from "./four-bit.js";
-import { isFourBit, isFourBitPart, readFourBit } from "./four-bit-files.js";
-import { FourBitMatrix } from "./four-bit-linear.js";
-import { type HubOptions, pretrainedFolder } from "./hub.js";
-import { randomWeights } from "./init.js";
-import { STORED_DTYPES } from "./safetensors.js";
-import { isPartOf } from "./target-modules.js";
+import { configDtype, generationConfigFrom, readConfig, readGenerationConfig } from "./files/config-files.js";
+import { type HubOptions, pretrainedFolder } from "./files/hub.js";
+import { STORED_DTYPES } from "./files/safetensors.js";
+import { openWeights, type WeightFiles } from "./files/weight-files.js";
+import { BitsAndBytesConfig } from "./four-bit/bits-and-bytes.js";
+import { quantize4bit } from "./four-bit/four-bit.js";
+import { isFourBit, isFourBitPart, readFourBit } from "./four-bit/four-bit-files.js";
+import { FourBitMatrix } from "./four-bit/four-bit-linear.js";
+import { isPartOf } from "./peft/target-modules.js";
 import type { ModelConfig } from "./types.js";
-import { openWeights, type WeightFiles } from "./weight-files.js";
 
 export interface FromPretrainedOptions extends HubOptions {
   /** What the weights are rounded to, and saved as; default "auto": as stored. Computation is float32 in any case. */

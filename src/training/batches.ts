@@ -1,7 +1,7 @@
 import { epochOrder, generatorAfter, lengthGroupedEpochOrder, lengthGroupedOrder } from "../data/order.js";
-import { TorchGenerator } from "../data/torch-random.js";
+import { TorchGenerator } from "../data/random/torch-random.js";
 import type { Batch, TokenRow } from "../data/types.js";
-import type { TrainingArguments } from "./arguments.js";
+import type { TrainingArguments } from "./arguments/arguments.js";
 
 /** What Trainer needs of a dataset; kaisetsu's own `Dataset` has it. */
 export interface RowSource {

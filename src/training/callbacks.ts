@@ -1,5 +1,5 @@
 import type { CausalLM } from "../model/types.js";
-import type { TrainingArguments } from "./arguments.js";
+import type { TrainingArguments } from "./arguments/arguments.js";
 import { type LogEntry, TrainerControl, type TrainerState } from "./state.js";
 
 /** What a callback may look at besides arguments, state and control. */

@@ -5,12 +5,12 @@ import { fileURLToPath } from "node:url";
 import { findNewestCheckpoint, inspectCheckpoint } from "../checkpoint/find.js";
 import { parsePythonJson, toPythonJson } from "../checkpoint/python-json.js";
 import { saveTrainingConfig } from "../checkpoint/training-config.js";
-import { readAdapterConfig } from "../model/peft-files.js";
-import { TrainingArguments } from "./arguments.js";
+import { readAdapterConfig } from "../model/peft/peft-files.js";
+import { TrainingArguments } from "./arguments/arguments.js";
 import type { RowSource } from "./batches.js";
-import { fingerprint } from "./changed-settings.js";
 import { HandoffError } from "./errors.js";
-import type { Bookkeeping } from "./snapshot.js";
+import { fingerprint } from "./run/changed-settings.js";
+import type { Bookkeeping } from "./run/snapshot.js";
 import { TrainerState } from "./state.js";
 
 export interface HandoffOptions {

@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
-import { randomDropoutMask, randomUniform } from "../data/random.js";
+import { randomDropoutMask, randomUniform } from "../data/random/random.js";
 import type { Batch } from "../data/types.js";
 import type { Engine, JitFunction } from "../engine/types.js";
-import { modelInputs } from "../model/inputs.js";
+import { modelInputs } from "../model/decoder/inputs.js";
 import type { CausalLM, ModelInputs, NamedTensors, StepOptions } from "../model/types.js";
 import { type AdamWOptions, adamw, adamwScalars, decays } from "./adamw.js";
-import type { TrainingArguments } from "./arguments.js";
+import type { TrainingArguments } from "./arguments/arguments.js";
 import { inFewLengths } from "./bucket.js";
 
 /** The optimizer's memory on the host. Parameters lie one after another, as `layout` says. */

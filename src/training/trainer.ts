@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { markSaved } from "../checkpoint/finished.js";
 import { lockOutputDir } from "../checkpoint/lock.js";
 import { writeInto } from "../checkpoint/write-into.js";
-import { DataCollatorForLanguageModeling } from "../data/collator.js";
-import type { PreTrainedTokenizer } from "../data/tokenizer.js";
+import { DataCollatorForLanguageModeling } from "../data/collators/collator.js";
+import type { PreTrainedTokenizer } from "../data/tokenizer/tokenizer.js";
 import { ensureEngine } from "../engine/index.js";
 import type { CausalLM } from "../model/types.js";
-import { TrainingArguments } from "./arguments.js";
+import { TrainingArguments } from "./arguments/arguments.js";
 import type { Collator, RowSource } from "./batches.js";
 import {
   type CallbackContext,
@@ -16,11 +16,11 @@ import {
   DefaultFlowCallback,
   type TrainerCallback,
 } from "./callbacks.js";
-import { type ComputeMetrics, Evaluator } from "./evaluation.js";
-import { evaluationMetrics } from "./figures.js";
-import { progressCallback } from "./progress.js";
-import { TrainingRun } from "./run.js";
-import { writeModelFiles } from "./snapshot.js";
+import { evaluationMetrics } from "./report/figures.js";
+import { progressCallback } from "./report/progress.js";
+import { type ComputeMetrics, Evaluator } from "./run/evaluation.js";
+import { TrainingRun } from "./run/run.js";
+import { writeModelFiles } from "./run/snapshot.js";
 import { type LogEntry, TrainerControl, TrainerState } from "./state.js";
 import { warnOnce } from "./warn.js";
 

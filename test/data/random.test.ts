@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomDropoutMask, randomNormal, randomUniform } from "kaisetsu";
-import { philox4x32 } from "../../src/data/philox.js";
+import { philox4x32 } from "../../src/data/random/philox.js";
 
 test("Philox4x32-10 gives the published known answers of Random123", () => {
   const cases: [counter: [number, number, number, number], key: [number, number], answer: number[]][] = [

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Scalar, Tensor, Tensor1D, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
-import { linearCrossEntropySum, linearLogits } from "../../src/model/cross-entropy.js";
-import { linearArgmax } from "../../src/model/frozen-head.js";
+import { linearCrossEntropySum, linearLogits } from "../../src/model/decoder/cross-entropy.js";
+import { linearArgmax } from "../../src/model/decoder/frozen-head.js";
 import { relativeDifference, values } from "./reference.js";
 
 before(() => tf.setBackend("cpu"));

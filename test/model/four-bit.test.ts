@@ -5,11 +5,11 @@ import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { useEngine } from "../../src/index.js";
 import { roundTo } from "../../src/model/dtype.js";
-import { dequantize4bit, quantize4bit, restoreScales } from "../../src/model/four-bit.js";
-import { CODES, dynamicMap, nearestCode } from "../../src/model/four-bit-codes.js";
-import { fourBitTensors } from "../../src/model/four-bit-files.js";
-import { FourBitMatrix } from "../../src/model/four-bit-linear.js";
-import { readSafetensors } from "../../src/model/safetensors.js";
+import { readSafetensors } from "../../src/model/files/safetensors.js";
+import { dequantize4bit, quantize4bit, restoreScales } from "../../src/model/four-bit/four-bit.js";
+import { CODES, dynamicMap, nearestCode } from "../../src/model/four-bit/four-bit-codes.js";
+import { fourBitTensors } from "../../src/model/four-bit/four-bit-files.js";
+import { FourBitMatrix } from "../../src/model/four-bit/four-bit-linear.js";
 import { referenceJson } from "../data/reference.js";
 import { figures, reference, values, withoutLeaks } from "./reference.js";
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { before, test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, PeftModel, useEngine } from "../../src/index.js";
-import { pickToken } from "../../src/model/sampling.js";
+import { pickToken } from "../../src/model/generation/sampling.js";
 import { figures, withoutLeaks } from "./reference.js";
 
 before(() => useEngine("wasm"));

@@ -12,7 +12,7 @@ import {
   PeftModel,
   useEngine,
 } from "../../src/index.js";
-import { readSafetensors } from "../../src/model/safetensors.js";
+import { readSafetensors } from "../../src/model/files/safetensors.js";
 import {
   assertForward,
   forwardOf,

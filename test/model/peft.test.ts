@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, getPeftModel, LoraConfig, PeftModel, useEngine } from "../../src/index.js";
-import { readSafetensors } from "../../src/model/safetensors.js";
+import { readSafetensors } from "../../src/model/files/safetensors.js";
 import {
   assertForward,
   figures,

@@ -11,7 +11,12 @@ import {
   type PreTrainedModel,
   useEngine,
 } from "../../src/index.js";
-import { type HostTensor, readSafetensors, type TensorToWrite, writeSafetensors } from "../../src/model/safetensors.js";
+import {
+  type HostTensor,
+  readSafetensors,
+  type TensorToWrite,
+  writeSafetensors,
+} from "../../src/model/files/safetensors.js";
 import { figures, largestDifference, scratchFolder, values, withoutLeaks } from "./reference.js";
 
 before(() => useEngine("wasm"));

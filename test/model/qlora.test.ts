@@ -5,8 +5,13 @@ import { before, test } from "node:test";
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, BitsAndBytesConfig, type CausalLM, PeftModel, useEngine } from "../../src/index.js";
-import { dequantize4bit, quantize4bit } from "../../src/model/four-bit.js";
-import { type HostTensor, readSafetensors, type TensorToWrite, writeSafetensors } from "../../src/model/safetensors.js";
+import {
+  type HostTensor,
+  readSafetensors,
+  type TensorToWrite,
+  writeSafetensors,
+} from "../../src/model/files/safetensors.js";
+import { dequantize4bit, quantize4bit } from "../../src/model/four-bit/four-bit.js";
 import { figures, forwardFigures, relativeDifference, scratchFolder, values, withoutLeaks } from "./reference.js";
 
 before(() => useEngine("wasm"));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Tensor } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
-import { type HostTensor, readSafetensors } from "../../src/model/safetensors.js";
+import { type HostTensor, readSafetensors } from "../../src/model/files/safetensors.js";
 import type { CausalLM, ModelInputs, NamedTensors, StepOptions } from "../../src/model/types.js";
 
 /** The committed figures; the compiled test lies in dist/test/model. */

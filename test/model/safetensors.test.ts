@@ -3,7 +3,12 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { floatToBfloat, floatToHalf, halfToFloat, roundTo } from "../../src/model/dtype.js";
-import { readSafetensors, SafetensorsFile, type TensorToWrite, writeSafetensors } from "../../src/model/safetensors.js";
+import {
+  readSafetensors,
+  SafetensorsFile,
+  type TensorToWrite,
+  writeSafetensors,
+} from "../../src/model/files/safetensors.js";
 import { figures, scratchFolder } from "./reference.js";
 
 test("a file that is read and written again is the same, byte for byte", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LoraConfig, type LoraConfigFields } from "../../src/index.js";
-import { findTargets } from "../../src/model/target-modules.js";
+import { findTargets } from "../../src/model/peft/target-modules.js";
 
 const linear = [0, 1, 2].flatMap((i) =>
   ["self_attn.q_proj", "self_attn.v_proj", "mlp.up_proj"].map((name) => `model.layers.${i}.${name}`),

@@ -1,4 +1,4 @@
-import { randomWords } from "../../src/data/random.js";
+import { randomWords } from "../../src/data/random/random.js";
 
 /** Repeatable randomness, so that a round that failed can be run again by its seed. */
 export class Random {

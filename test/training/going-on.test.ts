@@ -4,8 +4,8 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, mock, test } from "node:test";
 import { checkpointGuard, type TrainingArgumentsOptions } from "../../src/index.js";
-import { changedSettings } from "../../src/training/changed-settings.js";
-import { estimateMemory } from "../../src/training/memory.js";
+import { changedSettings } from "../../src/training/run/changed-settings.js";
+import { estimateMemory } from "../../src/training/run/memory.js";
 import { freshDir, makeTrainer } from "./tiny.js";
 
 const folders: string[] = [];

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Dataset, HandoffError, handOff, LoraConfig, saveTrainingConfig, TrainingArguments } from "../../src/index.js";
-import { readSafetensors } from "../../src/model/safetensors.js";
+import { readSafetensors } from "../../src/model/files/safetensors.js";
 import { referenceJson, referencePath } from "../data/reference.js";
 import { lacks, python } from "../jupyter/python.js";
 import { freshDir } from "./tiny.js";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { JSDOM } from "jsdom";
 import { TrainerState } from "../../src/index.js";
 import { setNotebookHost } from "../../src/notebook/host.js";
-import { renderProgress } from "../../src/training/notebook-progress.js";
+import { renderProgress } from "../../src/training/report/notebook-progress.js";
 import { freshDir, makeTrainer } from "./tiny.js";
 
 const folders: string[] = [];

@@ -9,7 +9,7 @@ import {
   type Trainer,
   type TrainingArgumentsOptions,
 } from "../../src/index.js";
-import { readSafetensors } from "../../src/model/safetensors.js";
+import { readSafetensors } from "../../src/model/files/safetensors.js";
 import { referenceJson, referencePath } from "../data/reference.js";
 import { checkpointNames, freshDir, makeTrainer } from "./tiny.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SchedulerType } from "../../src/training/fields.js";
-import { createScheduler, type SchedulerOptions } from "../../src/training/schedule.js";
+import type { SchedulerType } from "../../src/training/arguments/fields.js";
+import { createScheduler, type SchedulerOptions } from "../../src/training/schedule/schedule.js";
 import { referenceJson } from "../data/reference.js";
 
 interface Row {

@@ -4,7 +4,7 @@
  * file gives; embeddings, and matrices loaded without it, are rounded.
  */
 import { floatToBfloat, floatToHalf, halfToFloat } from "../../model/dtype.js";
-import { dequantize4bit, quantize4bit } from "../../model/four-bit.js";
+import { dequantize4bit, quantize4bit } from "../../model/four-bit/four-bit.js";
 import { packArchive, unpackArchive } from "./archive.js";
 
 /** Added to the name of a file that holds packed weights. */

@@ -1,7 +1,7 @@
 import { describe, test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
-import { quantize4bit } from "../../../src/model/four-bit.js";
-import { FourBitMatrix } from "../../../src/model/four-bit-linear.js";
+import { quantize4bit } from "../../../src/model/four-bit/four-bit.js";
+import { FourBitMatrix } from "../../../src/model/four-bit/four-bit-linear.js";
 import { assertSameAsCpu, floats } from "./compare.js";
 
 describe("products with a weight that stays in 4 bits equal the cpu backend's", () => {

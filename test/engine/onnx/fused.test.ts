@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
 import { useEngine } from "kaisetsu";
-import { attend } from "../../../src/model/attend.js";
-import { gatedUnit, rmsNorm, rotate } from "../../../src/model/ops.js";
+import { attend } from "../../../src/model/decoder/attend.js";
+import { gatedUnit, rmsNorm, rotate } from "../../../src/model/decoder/ops.js";
 import { assertClose } from "./compare.js";
 
 type Compute = (...inputs: tf.Tensor[]) => tf.Tensor;

@@ -1,7 +1,7 @@
 import { constant, emit, emitAll, indices, reshape, type Value } from "../values.js";
 import type { Kernels } from "./kernel.js";
 
-/** The model room's own kernels: src/model/fused-kernels.ts. */
+/** The model room's own kernels: src/model/decoder/fused-kernels.ts. */
 export const decoderKernels: Kernels = {
   KaisetsuRmsNorm: ({ x, weight }: { x: Value; weight: Value }, { eps }: { eps: number }) => {
     const attributes = { axis: -1, epsilon: { float: eps } };

@@ -1,7 +1,7 @@
 import { emit, nextOrder, Value } from "../values.js";
 import { cast, type Kernels } from "./kernel.js";
 
-/** The model room's 4-bit weights: src/model/byte-lookup.ts and src/model/four-bit-product.ts. */
+/** The model room's 4-bit weights: src/model/four-bit/byte-lookup.ts and four-bit-product.ts. */
 export const fourBitKernels: Kernels = {
   KaisetsuByteLookup: ({ bytes, table }: { bytes: Value; table: Value }) =>
     emit("Gather", [table, cast(asBytes(bytes), "int32")], [bytes.size, table.shape[1]!], "float32", { axis: 0 }),
