@@ -63,6 +63,9 @@ export class Execution {
 
     this.kernel.output.flush();
     const failed = result.status === "error";
+    // What was sent together with this request, to be aborted with it, may still be under way. Nobody has seen the error
+    // yet: who does, and then runs a cell, is not aborted.
+    if (failed && request.content.stop_on_error !== false) await sleep(STOP_ON_ERROR_WAIT);
     let shown: string | undefined;
     if (!failed && result.data && !silent) {
       shown = result.data["text/plain"] as string | undefined;
@@ -80,8 +83,6 @@ export class Execution {
           user_expressions: await this.evaluate(request, user_expressions ?? {}),
         };
     this.kernel.output.flush();
-    // What was sent together with this request, to be aborted with it, may still be under way.
-    if (failed && request.content.stop_on_error !== false) await sleep(STOP_ON_ERROR_WAIT);
     this.kernel.reply("shell", request, content, { started, status: content.status });
     return failed;
   }
