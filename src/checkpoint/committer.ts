@@ -44,9 +44,8 @@ export async function commitInBackground(staged: StagedCheckpoint, rotation: Rot
   }
 }
 
-/** Ends the thread at once, whatever it is doing: what it leaves is that of a killed run. */
+/** Ends the thread at once, whatever it is doing: what it leaves is that of a killed run. Its waiting saves are rejected. */
 export function abandonCommits(): void {
-  if (committer) stopped(committer, new Error("it was abandoned"));
   void committer?.worker.terminate();
   committer = undefined;
 }
