@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
 import { type EngineName, EngineUnavailableError, useEngine } from "kaisetsu";
-import { type Case, cases } from "./cases.js";
+import type { Case } from "./case.js";
+import { cases } from "./cases.js";
 import { Source } from "./source.js";
 
 /** Every rung that starts on this machine computes what tfjs's cpu backend computes, and leaks nothing. */
