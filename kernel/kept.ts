@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DeadKernelError, KernelClient } from "./client.js";
 import { readConnectionFile } from "./connection.js";
 import { jupyterDataFolder } from "./install.js";
-import type { KernelExit, RunningKernel } from "./launch.js";
+import { type KernelExit, type RunningKernel, reportsOutOfMemory } from "./running.js";
 
 /** A kernel without a parent: it lives until it is asked to end, or nobody has spoken to it for an hour. */
 export interface KeptKernel {
@@ -59,11 +59,6 @@ async function watchProcess(pid: number, connectionFile: string, client: KernelC
   for (const file of [connectionFile, logOf(connectionFile)]) rmSync(file, { force: true });
   client.declareDead(new DeadKernelError(`the kernel ended${outOfMemory ? " (out of memory)" : ""}\n${stderr}`));
   return { code: null, signal: null, stderr, outOfMemory };
-}
-
-/** What V8 and Node write when they give up. */
-export function reportsOutOfMemory(stderr: string): boolean {
-  return /heap out of memory|Allocation failed|ERR_WORKER_OUT_OF_MEMORY/.test(stderr);
 }
 
 function logOf(connectionFile: string): string {

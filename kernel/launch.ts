@@ -3,8 +3,9 @@ import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DeadKernelError, KernelClient } from "./client.js";
-import { type ConnectionInfo, writeConnectionFile } from "./connection.js";
-import { keptIdleSeconds, newKeptFile, reportsOutOfMemory } from "./kept.js";
+import { writeConnectionFile } from "./connection.js";
+import { keptIdleSeconds, newKeptFile } from "./kept.js";
+import { type KernelExit, type RunningKernel, reportsOutOfMemory } from "./running.js";
 import { kernelArgv } from "./spec.js";
 
 export interface LaunchOptions {
@@ -19,29 +20,8 @@ export interface LaunchOptions {
   keep?: boolean;
 }
 
-export interface RunningKernel {
-  client: KernelClient;
-  connection: ConnectionInfo;
-  connectionFile: string;
-  pid: number;
-  /** Settles when the process has ended, however it did. `killed` says why, where that is known. */
-  exited: Promise<KernelExit>;
-  /** Asks the kernel to end, and kills it if it has not after `grace` ms (5000). */
-  stop(grace?: number): Promise<KernelExit>;
-  /** Lets go of a kernel that is kept. */
-  leave(): void;
-}
-
 export interface LaunchedKernel extends RunningKernel {
   process: ChildProcess;
-}
-
-export interface KernelExit {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  /** The end of what the kernel itself wrote to its terminal: V8 reports "heap out of memory" there. */
-  stderr: string;
-  outOfMemory: boolean;
 }
 
 /** Starts a kernel process and waits until it answers. Rejects with `DeadKernelError`, with its last words. */

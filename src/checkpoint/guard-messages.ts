@@ -1,4 +1,6 @@
-import type { GuardDecision, Situation } from "./guard.js";
+import type { Situation } from "./situation.js";
+
+export type GuardAction = "start" | "resume" | "stop";
 
 export interface BilingualMessage {
   en: string;
@@ -7,7 +9,7 @@ export interface BilingualMessage {
 
 /** The guard's words, apart from its decisions. */
 export const guardMessages = {
-  decision(action: GuardDecision["action"], situation: Situation, dir: string, movedTo?: string): BilingualMessage {
+  decision(action: GuardAction, situation: Situation, dir: string, movedTo?: string): BilingualMessage {
     if (action === "start" && movedTo !== undefined) return movedAside(movedTo);
     switch (situation.found) {
       case "nothing":

@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { findNewestCheckpoint } from "../checkpoint/find.js";
 import { AutoTokenizer, handOff, TrainingArguments } from "../index.js";
 import { dialogueSplit } from "./dialogue-split.js";
-import type { HandoffCommandOptions } from "./handoff.js";
+
+export interface HandoffCommandOptions {
+  data: string;
+  output: string;
+  checkpoint?: string;
+  maxLength: number;
+}
 
 /** @returns the exit code */
 export async function handOffRun(run: string, options: HandoffCommandOptions): Promise<number> {

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { HandoffCommandOptions } from "./handoff-run.js";
 import { positiveInteger } from "./positive-integer.js";
 
 /** `kaisetsu handoff`: a run that outgrows this machine goes on with transformers and PEFT on a bigger one. */
@@ -22,11 +23,4 @@ Exit codes: 0 written, 2 the run, the data or the folder cannot be used`,
       const { handOffRun } = await import("./handoff-run.js");
       process.exitCode = await handOffRun(run, options);
     });
-}
-
-export interface HandoffCommandOptions {
-  data: string;
-  output: string;
-  checkpoint?: string;
-  maxLength: number;
 }

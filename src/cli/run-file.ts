@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { attachKernel } from "../../kernel/kept.js";
-import { launchKernel, type RunningKernel } from "../../kernel/launch.js";
+import { launchKernel } from "../../kernel/launch.js";
+import type { RunningKernel } from "../../kernel/running.js";
 import { ensureCellIds, NotebookFormatError, readNotebook, writeNotebook } from "../notebook/document.js";
 import { LivePageError } from "../notebook/live/errors.js";
 import { type CodeCell, isCode, type Notebook, tagsOf } from "../notebook/nbformat.js";

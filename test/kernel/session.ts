@@ -1,5 +1,6 @@
 import type { ExecuteOptions, ExecuteReply } from "../../kernel/client.js";
-import { type LaunchedKernel, type LaunchOptions, launchKernel, type RunningKernel } from "../../kernel/launch.js";
+import { type LaunchedKernel, type LaunchOptions, launchKernel } from "../../kernel/launch.js";
+import type { RunningKernel } from "../../kernel/running.js";
 import type { Message } from "../../kernel/wire.js";
 
 /** What one cell led to. */

@@ -1,4 +1,4 @@
-import type { LRScheduler } from "../schedule/schedule.js";
+import type { LRScheduler } from "../schedule/scheduler.js";
 import type { TrainStep } from "../step.js";
 import type { Trainer } from "../trainer.js";
 import type { Books } from "./books.js";

@@ -14,7 +14,7 @@ import {
 } from "../../model/files/safetensors.js";
 import type { CausalLM, NamedTensors } from "../../model/types.js";
 import type { TrainingArguments } from "../arguments/arguments.js";
-import type { LRScheduler } from "../schedule/schedule.js";
+import type { LRScheduler } from "../schedule/scheduler.js";
 import type { TrainerControl } from "../state.js";
 import type { OptimizerState, ParameterSlot, TrainStep } from "../step.js";
 import type { Books } from "./books.js";

@@ -1,5 +1,5 @@
 import { isBetter, metricOptions, worstMetric } from "./metric-schedule.js";
-import type { LRScheduler, SchedulerState } from "./schedule.js";
+import type { LRScheduler, SchedulerState } from "./scheduler.js";
 
 const defaults = {
   mode: "min" as "min" | "max",
