@@ -51,7 +51,6 @@ export function betterEngines(): Unavailable[] {
 }
 
 async function choose(asked: EngineName, options: EngineOptions): Promise<Engine> {
-  silenceBanner();
   const name = resolveName(asked);
   const key = JSON.stringify([name, options.device, options.threads]);
   // Somebody may have called tf.setBackend since: then start again.
@@ -66,12 +65,6 @@ async function choose(asked: EngineName, options: EngineOptions): Promise<Engine
     if (current) await startRung(current.engine.name, current.options);
     throw error;
   }
-}
-
-/** The cpu backend greets its first tensor with advice to install tfjs-node; choosing the engine is our job. */
-function silenceBanner(): void {
-  const cpu = tf.findBackend("cpu") as unknown as { firstUse: boolean } | null;
-  if (cpu) cpu.firstUse = false;
 }
 
 function resolveName(asked: EngineName): EngineName {

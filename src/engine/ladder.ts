@@ -44,9 +44,16 @@ const loaders: Record<Rung["name"], () => Promise<Rung>> = {
 /** Starts the named engine and sees it compute, or throws `EngineUnavailableError` with the reason. */
 export async function startRung(name: Rung["name"], options: EngineOptions): Promise<Engine> {
   const rung = await loaders[name]();
+  silenceBanner();
   const engine = await rung.start(options);
   await probe(name);
   return engine;
+}
+
+/** The cpu backend greets its first tensor with advice to install tfjs-node; choosing the engine is our job. */
+function silenceBanner(): void {
+  const cpu = tf.findBackend("cpu") as unknown as { firstUse: boolean } | null;
+  if (cpu) cpu.firstUse = false;
 }
 
 /** A device that is not there, or a native library that does not load, may show only at the first operation. */

@@ -6,7 +6,7 @@ import * as tf from "@tensorflow/tfjs";
 import { AutoModelForCausalLM, useEngine } from "../../src/index.js";
 import { assertForward, forwardOf, reference, scratchFolder, withoutLeaks } from "./reference.js";
 
-before(() => useEngine("wasm"));
+before(() => useEngine("auto"));
 
 const json = (path: string) => JSON.parse(readFileSync(path, "utf8"));
 

@@ -31,7 +31,7 @@ for (const engine of ["cpu", "wasm", "onnx"] as const) {
 }
 
 describe("Gemma 2", () => {
-  before(() => useEngine("wasm"));
+  before(() => useEngine("auto"));
 
   test("gradient checkpointing gives equal gradients and leaves the caller's tape alone", async () => {
     await withoutLeaks(async () => {

@@ -6,7 +6,7 @@ import { AutoModelForCausalLM, PeftModel, useEngine } from "../../src/index.js";
 import { pickToken } from "../../src/model/generation/sampling.js";
 import { figures, withoutLeaks } from "./reference.js";
 
-before(() => useEngine("wasm"));
+before(() => useEngine("auto"));
 
 const load = () => AutoModelForCausalLM.fromPretrained(figures("tiny-gemma2"));
 const greedy = JSON.parse(readFileSync(figures("generate-greedy.json"), "utf8")) as {

@@ -15,7 +15,7 @@ let hub: FakeHub;
 let cache: string;
 
 before(async () => {
-  await useEngine("wasm");
+  await useEngine("auto");
   // One megabyte and more: smaller files come in one piece.
   const folder = scratchFolder();
   cpSync(figures("tiny-gemma2"), folder, { recursive: true });

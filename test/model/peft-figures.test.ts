@@ -24,7 +24,7 @@ import {
   withoutLeaks,
 } from "./reference.js";
 
-before(() => useEngine("wasm"));
+before(() => useEngine("auto"));
 
 interface About {
   base: string;

@@ -15,7 +15,7 @@ import {
   withoutLeaks,
 } from "./reference.js";
 
-before(() => useEngine("wasm"));
+before(() => useEngine("auto"));
 
 const base = () => AutoModelForCausalLM.fromPretrained(figures("tiny-gemma2"));
 

@@ -19,7 +19,7 @@ import {
 } from "../../src/model/files/safetensors.js";
 import { figures, largestDifference, scratchFolder, values, withoutLeaks } from "./reference.js";
 
-before(() => useEngine("wasm"));
+before(() => useEngine("auto"));
 
 const tiny = figures("tiny-gemma2");
 const weights = (model: PreTrainedModel) => [...model.parameters()].map(([name, t]) => [name, [...values(t)]] as const);

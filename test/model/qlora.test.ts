@@ -14,7 +14,7 @@ import {
 import { dequantize4bit, quantize4bit } from "../../src/model/four-bit/four-bit.js";
 import { figures, forwardFigures, relativeDifference, scratchFolder, values, withoutLeaks } from "./reference.js";
 
-before(() => useEngine("wasm"));
+before(() => useEngine("auto"));
 
 const nf4 = new BitsAndBytesConfig({
   load_in_4bit: true,

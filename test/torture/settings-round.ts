@@ -92,7 +92,7 @@ function anySettings(random: Random) {
   };
   const patience = random.pick(["", "1", "2"]);
   const env: Record<string, string> = {
-    KAISETSU_TEST_ENGINE: engine,
+    KAISETSU_ENGINE: engine,
     ...(patience && { KAISETSU_TEST_PATIENCE: patience }),
   };
   return { args, env, words: `${engine} ${JSON.stringify(args)}${patience && ` patience ${patience}`}` };

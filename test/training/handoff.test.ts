@@ -37,7 +37,7 @@ before(async () => {
       task_type: "CAUSAL_LM",
     }),
   });
-  const { status, stderr } = kaisetsu("train", config, "--data", data, "--engine", "wasm");
+  const { status, stderr } = kaisetsu("train", config, "--data", data);
   assert.equal(status, 0, stderr);
 });
 after(() => {

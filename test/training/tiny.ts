@@ -34,7 +34,7 @@ export async function makeTrainer(options: {
   compute_metrics?: ComputeMetrics;
   callbacks?: TrainerCallback[];
 }): Promise<Trainer> {
-  await useEngine((process.env.KAISETSU_TEST_ENGINE as "wasm" | undefined) ?? "wasm");
+  await useEngine("auto");
   const tokenizer = await AutoTokenizer.fromPretrained(referencePath("gemma2-tiny/tiny-gemma2"));
   const rows = Dataset.fromArray(referenceJson<TokenRow[]>("gemma2-tiny/rows.json"));
   const first = (n: number) => rows.select(Array.from({ length: n }, (_, i) => i));

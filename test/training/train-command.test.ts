@@ -55,7 +55,7 @@ interface ConfigFile {
 /** What the tutorial's cells do, with the settings of a file. @returns the adapter's bytes */
 async function ownRun(settings: ConfigFile): Promise<Buffer> {
   const { model_name, training_args, lora_config, bnb_config } = settings;
-  await useEngine("wasm");
+  await useEngine("auto");
   const args = new TrainingArguments({ ...training_args, output_dir: join(work, "own") });
   const tokenizer = await AutoTokenizer.fromPretrained(model_name);
   const rows = tokenizeDialogues(Dataset.fromJsonl(data), tokenizer, { max_length: 512 });
@@ -73,7 +73,7 @@ async function ownRun(settings: ConfigFile): Promise<Buffer> {
 
 function train(...args: string[]): { status: number | null; stderr: string } {
   const main = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
-  return spawnSync(process.execPath, [main, "train", ...args, "--engine", "wasm"], { encoding: "utf8" });
+  return spawnSync(process.execPath, [main, "train", ...args], { encoding: "utf8" });
 }
 
 test("kaisetsu train repeats a run from its training_config.json, and protects the result", async () => {
