@@ -1,10 +1,11 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type DeviceMessage, type DeviceReply, type DeviceStart, INLINE_BYTES } from "./device.js";
 import { type BufferPart, DeviceCore } from "./device-core.js";
+import { unlessEnding, Word } from "./ending.js";
 import { loadRuntime } from "./runtime.js";
 
 /** The thread that computes. Its messages arrive in the order in which device.ts sent them. */
-const { signal, syncPort } = workerData as DeviceStart;
+const { words, syncPort } = workerData as DeviceStart;
 const port = parentPort!;
 
 serve();
@@ -12,7 +13,10 @@ serve();
 function serve(): void {
   const core = start();
   if (!core) return;
-  port.on("message", (message: DeviceMessage) => handle(core, message));
+  port.on("message", (message: DeviceMessage) => {
+    if (message.kind === "end") process.exit();
+    unlessEnding(words, () => handle(core, message));
+  });
   answerSync({});
 }
 
@@ -25,7 +29,7 @@ function start(): DeviceCore | undefined {
   }
 }
 
-function handle(core: DeviceCore, message: DeviceMessage): void {
+function handle(core: DeviceCore, message: Exclude<DeviceMessage, { kind: "end" }>): void {
   switch (message.kind) {
     case "upload":
       core.upload(message.id, message.data);
@@ -75,8 +79,8 @@ function attemptRead(core: DeviceCore, part: BufferPart): DeviceReply {
 /** The main thread sleeps in `Atomics.wait` until the answer lies in the port. */
 function answerSync(reply: DeviceReply): void {
   answer(syncPort, reply);
-  Atomics.store(signal, 0, 1);
-  Atomics.notify(signal, 0);
+  Atomics.store(words, Word.answered, 1);
+  Atomics.notify(words, Word.answered);
 }
 
 function answer(to: Pick<MessagePort, "postMessage">, reply: DeviceReply): void {

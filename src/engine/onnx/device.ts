@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import type { BufferPart, DeviceUsage, Feed, SessionModel } from "./device-core.js";
+import { beginEnd, endWithProcess, hasEnded, Word } from "./ending.js";
 import type { HostArray } from "./values.js";
 
 /** Up to this size numbers travel with the commands; larger ones lie on the device. */
@@ -12,7 +14,8 @@ export type DeviceMessage =
   | { kind: "unload"; id: number }
   | { kind: "run"; session: number; feeds: Feed[]; outputs: number[]; reply?: number }
   | { kind: "read"; part: BufferPart; reply?: number }
-  | { kind: "usage"; reply: number };
+  | { kind: "usage"; reply: number }
+  | { kind: "end" };
 
 export interface DeviceReply {
   id?: number | undefined;
@@ -24,7 +27,8 @@ export interface DeviceReply {
 }
 
 export interface DeviceStart {
-  signal: Int32Array;
+  /** Shared; see `Word`. */
+  words: Int32Array;
   syncPort: MessagePort;
 }
 
@@ -51,7 +55,7 @@ interface Waiting {
  */
 export class Device {
   private readonly worker: Worker;
-  private readonly signal = new Int32Array(new SharedArrayBuffer(4));
+  private readonly words = new Int32Array(new SharedArrayBuffer(4 * Object.keys(Word).length));
   private readonly syncPort: MessagePort;
   private readonly waiting = new Map<number, Waiting>();
   private freed: number[] = [];
@@ -62,7 +66,7 @@ export class Device {
   constructor() {
     const { port1, port2 } = new MessageChannel();
     this.syncPort = port1;
-    const start: DeviceStart = { signal: this.signal, syncPort: port2 };
+    const start: DeviceStart = { words: this.words, syncPort: port2 };
     this.worker = new Worker(new URL("./device-worker.js", import.meta.url), {
       workerData: start,
       transferList: [port2],
@@ -71,6 +75,8 @@ export class Device {
     });
     this.worker.on("message", (reply: DeviceReply) => this.settle(reply));
     this.worker.on("error", (error) => this.stop(error as Error));
+    this.worker.on("exit", () => hasEnded(this.words));
+    endWithProcess(this.words);
     this.worker.unref();
     this.syncPort.unref();
     try {
@@ -124,7 +130,7 @@ export class Device {
 
   /** Blocks this thread until the buffer has been computed. */
   readSync(part: BufferPart): HostArray {
-    Atomics.store(this.signal, 0, 0);
+    Atomics.store(this.words, Word.answered, 0);
     this.send({ kind: "read", part });
     return this.receiveSync().data!;
   }
@@ -135,12 +141,16 @@ export class Device {
   }
 
   async dispose(): Promise<void> {
+    if (this.stopped) return;
     this.stop(new OnnxRuntimeError("the onnx backend has been disposed"));
-    await this.worker.terminate();
+    const ended = once(this.worker, "exit");
+    beginEnd(this.words);
+    this.worker.postMessage({ kind: "end" } satisfies DeviceMessage);
+    await ended;
   }
 
   private receiveSync(): DeviceReply {
-    Atomics.wait(this.signal, 0, 0);
+    Atomics.wait(this.words, Word.answered, 0);
     const reply = receiveMessageOnPort(this.syncPort)?.message as DeviceReply | undefined;
     if (!reply) throw new OnnxRuntimeError("the onnx thread ended without an answer");
     if (reply.error !== undefined) throw new OnnxRuntimeError(reply.error);
