@@ -11,8 +11,9 @@ export function registerKernels(): void {
   for (const [kernelName, kernel] of Object.entries(kernels)) {
     tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc: recorded(kernelName, kernel) });
   }
+  tf.registerKernel({ kernelName: tf.Identity, backendName: BACKEND_NAME, kernelFunc: identity });
   for (const { kernelName, kernelFunc } of tf.getKernelsForBackend("cpu")) {
-    if (kernelName in kernels) continue;
+    if (kernelName in kernels || kernelName === tf.Identity) continue;
     tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc: borrowed(kernelName, kernelFunc) });
   }
 }
@@ -35,16 +36,28 @@ function recorded(kernelName: string, kernel: Kernel): tf.KernelFunc {
     const backend = anyBackend as OnnxBackend;
     backend.beforeKernel();
     if (backend.trace) announce(backend, kernelName, inputs);
-    for (const input of tensorsOf(inputs)) {
-      // Strings and complex numbers have no ONNX kernels.
-      if (input.dtype === "string" || input.dtype === "complex64") {
-        return onCpu(kernelName, tf.getKernel(kernelName, "cpu").kernelFunc, { inputs, attrs, backend });
-      }
+    if (isForeign(inputs, attrs)) {
+      return onCpu(kernelName, tf.getKernel(kernelName, "cpu").kernelFunc, { inputs, attrs, backend });
     }
     const values = mapInputs(inputs, (input) => backend.value(input));
     const result = kernel(values as never, (attrs ?? {}) as never);
     return Array.isArray(result) ? result.map((value) => backend.tensorInfo(value)) : backend.tensorInfo(result);
   };
+}
+
+/** The same bytes under the same id: TensorFlow.js counts ids to find leaks. */
+function identity({ inputs, backend }: KernelCall): tf.TensorInfo {
+  const { dataId, shape, dtype } = inputs.x!;
+  (backend as OnnxBackend).incRef(dataId);
+  return { dataId, shape, dtype };
+}
+
+/** Strings and complex numbers have no ONNX kernels. */
+function isForeign(inputs: tf.NamedTensorInfoMap, attributes: unknown): boolean {
+  const types: unknown[] = tensorsOf(inputs).map(({ dtype }) => dtype);
+  const { dtype, value } = (attributes ?? {}) as { dtype?: string; value?: unknown };
+  types.push(dtype, typeof value);
+  return types.includes("string") || types.includes("complex64");
 }
 
 function announce(backend: OnnxBackend, kernelName: string, inputs: tf.NamedTensorInfoMap): void {
@@ -78,7 +91,8 @@ function onCpu(kernelName: string, kernelFunc: tf.KernelFunc, { inputs, attrs, b
     if (kept) return kept;
     const copy = cpu.makeTensorInfo(input.shape, input.dtype, backend.readSync(input.dataId));
     copies.push(copy);
-    return copy;
+    // Some of the cpu backend's kernels read it, as if they were given a tensor.
+    return Object.assign(copy, { rank: copy.shape.length });
   });
   const result = kernelFunc({ inputs: cpuInputs as unknown as tf.NamedTensorInfoMap, attrs, backend: cpu });
   const outputs = (Array.isArray(result) ? result : [result]).map((info) => adopt(backend, cpu, info));

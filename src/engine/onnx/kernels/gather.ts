@@ -1,5 +1,6 @@
+import * as tf from "@tensorflow/tfjs";
 import { emit, hostValue, reshape, sizeOf, type Value } from "../values.js";
-import { cast, fill, type Kernels, scalar, where } from "./kernel.js";
+import { binary, cast, clip, fill, type Kernels, scalar, transpose, where } from "./kernel.js";
 
 /** Kernels that pick or place elements by index. */
 export const gatherKernels: Kernels = {
@@ -7,7 +8,7 @@ export const gatherKernels: Kernels = {
     gather(x, indices, attributes),
   GatherNd: ({ params, indices }: { params: Value; indices: Value }) => gatherNd(params, indices),
   ScatterNd: ({ indices, updates }: { indices: Value; updates: Value }, { shape }: { shape: number[] }) =>
-    scatterAdd(indices, updates, shape),
+    scatterNd(indices, updates, shape),
   TensorScatterUpdate: (inputs: { tensor: Value; indices: Value; updates: Value }) =>
     emit(
       "ScatterND",
@@ -22,29 +23,56 @@ export const gatherKernels: Kernels = {
 };
 
 function gather(x: Value, at: Value, { axis, batchDims }: { axis: number; batchDims: number }): Value {
-  const along = axis < 0 ? axis + x.shape.length : axis;
+  const [along] = tf.util.parseAxisParam(axis, x.shape as number[]) as [number];
+  checkIndices(at, x.shape[along]!);
+  const info = tf.backend_util.segment_util.collectGatherOpShapeInfo(asTensor(x), asTensor(at), along, batchDims);
   const rows = cast(at, "int32");
-  if (!batchDims) {
-    return emit("Gather", [x, rows], [...x.shape.slice(0, along), ...at.shape, ...x.shape.slice(along + 1)], x.type, {
-      axis: along,
-    });
+  if (info.batchSize === 1) {
+    const shape = [...x.shape.slice(0, along), at.size, ...x.shape.slice(along + 1)];
+    return reshape(emit("Gather", [x, reshape(rows, [at.size])], shape, x.type, { axis: along }), info.outputShape);
   }
-  return gatherBatched(x, rows, along, batchDims);
+  return reshape(gatherBatched(x, rows, info), info.outputShape);
 }
 
-/** Each batch has its own indices: the leading axes become part of the index of a GatherND. */
-function gatherBatched(x: Value, at: Value, axis: number, batchDims: number): Value {
-  if (axis !== batchDims)
-    throw new Error(`onnx: gather with batchDims ${batchDims} along axis ${axis} is not supported`);
-  const shape = [...x.shape.slice(0, axis), ...at.shape.slice(batchDims), ...x.shape.slice(axis + 1)];
-  const positions = reshape(cast(at, "int64"), [...at.shape, 1]);
-  return emit("GatherND", [x, positions], shape, x.type, { batch_dims: batchDims });
+/** Each batch has its own indices. */
+function gatherBatched(x: Value, at: Value, info: { batchSize: number; outerSize: number } & SliceOf): Value {
+  const { batchSize, outerSize, dimSize, sliceSize } = info;
+  const count = at.size / batchSize;
+  // GatherND picks along the axis right behind the batch.
+  const rows = transpose(reshape(x, [batchSize, outerSize, dimSize, sliceSize]), [0, 2, 1, 3]);
+  const positions = reshape(cast(at, "int64"), [batchSize, count, 1]);
+  const picked = emit("GatherND", [rows, positions], [batchSize, count, outerSize, sliceSize], x.type, {
+    batch_dims: 1,
+  });
+  return transpose(picked, [0, 2, 1, 3]);
+}
+
+interface SliceOf {
+  dimSize: number;
+  sliceSize: number;
+}
+
+/** Looks at indices that are known by now; ONNX Runtime counts negative ones from the end, and finds others when it runs. */
+function checkIndices(at: Value, size: number): void {
+  const host = at.storage?.host;
+  if (!host) return;
+  for (let i = at.offset; i < at.offset + at.size; i++) {
+    const index = Number(host[i]);
+    if (index < 0 || index >= size) throw new Error(`GatherV2: the index value ${index} is not in [0, ${size - 1}]`);
+  }
 }
 
 function gatherNd(params: Value, at: Value): Value {
-  const depth = at.shape.at(-1)!;
-  const shape = [...at.shape.slice(0, -1), ...params.shape.slice(depth)];
+  const [shape] = tf.gather_util.prepareAndValidate(asTensor(params), asTensor(at));
+  if (sizeOf(shape) === 0) return fill(shape, 0, params.type);
   return emit("GatherND", [params, cast(at, "int64")], shape, params.type);
+}
+
+/** Indices of one axis may come without the axis for their parts. */
+function scatterNd(at: Value, updates: Value, shape: number[]): Value {
+  const { sliceRank, numUpdates } = tf.backend_util.calculateShapes(asTensor(updates), asTensor(at), shape);
+  const rows = shape.slice(sliceRank);
+  return scatterAdd(reshape(at, [numUpdates, sliceRank]), reshape(updates, [numUpdates, ...rows]), shape);
 }
 
 function scatterAdd(at: Value, updates: Value, shape: number[]): Value {
@@ -54,8 +82,18 @@ function scatterAdd(at: Value, updates: Value, shape: number[]): Value {
 }
 
 function segmentSum(x: Value, segmentIds: Value, segments: number): Value {
-  const rows = [...x.shape.slice(segmentIds.shape.length)];
-  return scatterAdd(reshape(segmentIds, [...segmentIds.shape, 1]), x, [segments, ...rows]);
+  const rows = x.shape.slice(segmentIds.shape.length);
+  const ids = reshape(cast(segmentIds, "int32"), [segmentIds.size]);
+  const known = binary("Equal", ids, clip(ids, 0, segments - 1), "bool");
+  // What belongs to no segment is added, as zero, to one that exists.
+  const column = [segmentIds.size, ...rows.map(() => 1)];
+  const kept = where(reshape(known, column), reshape(x, [segmentIds.size, ...rows]), scalar(0, x.type));
+  return scatterAdd(reshape(clip(ids, 0, segments - 1), [segmentIds.size, 1]), kept, [segments, ...rows]);
+}
+
+/** TensorFlow.js's helpers look at shape and type only. */
+function asTensor(value: Value): tf.Tensor {
+  return { shape: value.shape, rank: value.shape.length, dtype: value.type, size: value.size } as unknown as tf.Tensor;
 }
 
 interface OneHot {

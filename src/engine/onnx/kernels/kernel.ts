@@ -1,4 +1,15 @@
-import { constant, type ElementType, emit, hostValue, indices, ONNX_TYPE, sizeOf, type Value } from "../values.js";
+import * as tf from "@tensorflow/tfjs";
+import {
+  constant,
+  type ElementType,
+  emit,
+  hostValue,
+  indices,
+  ONNX_TYPE,
+  sameShape,
+  sizeOf,
+  type Value,
+} from "../values.js";
 
 /**
  * Records what a TensorFlow.js kernel computes. Inputs come by the kernel's own names (or as a list), attributes as
@@ -31,14 +42,9 @@ export function scalar(value: number, type: ElementType = "float32"): Value {
   return constant([value], [], type);
 }
 
-/** The shape of an element-wise operation on both. */
+/** The shape of an element-wise operation on both; throws TensorFlow.js's error when there is none. */
 export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) => {
-    const left = a[a.length - rank + i] ?? 1;
-    const right = b[b.length - rank + i] ?? 1;
-    return left === 1 ? right : left;
-  });
+  return sameShape(a, b) ? [...a] : tf.backend_util.assertAndGetBroadcastShape(a as number[], b as number[]);
 }
 
 /** ONNX nodes with both shapes broadcast, as every binary operator does. */
@@ -67,4 +73,8 @@ export function where(condition: Value, yes: Value, no: Value): Value {
   // ONNX Runtime has no Where of booleans.
   if (yes.type === "bool") return cast(where(condition, cast(yes, "int32"), cast(no, "int32")), "bool");
   return emit("Where", [condition, yes, no], shape, yes.type);
+}
+
+export function clip(x: Value, low: number, high: number): Value {
+  return emit("Clip", [x, scalar(low, x.type), scalar(high, x.type)], x.shape, x.type);
 }

@@ -1,3 +1,4 @@
+import * as tf from "@tensorflow/tfjs";
 import { emit, reshape, type Value } from "../values.js";
 import { binary, broadcastShape, cast, fill, type Kernels } from "./kernel.js";
 import { unaryKernels } from "./unary.js";
@@ -10,7 +11,7 @@ interface Products {
 /** Matrix products. */
 export const matmulKernels: Kernels = {
   BatchMatMul: ({ a, b }: { a: Value; b: Value }, { transposeA, transposeB }: Products) =>
-    matMul(a, b, transposeA, transposeB),
+    cast(matMul(cast(a, "float32"), cast(b, "float32"), transposeA, transposeB), a.type),
   _FusedMatMul: fusedMatMul,
 };
 
@@ -19,6 +20,11 @@ export function matMul(a: Value, b: Value, transposeA: boolean, transposeB: bool
   const rows = a.shape.at(transposeA ? -1 : -2)!;
   const columns = b.shape.at(transposeB ? -2 : -1)!;
   const inner = a.shape.at(transposeA ? -2 : -1)!;
+  tf.util.assert(
+    a.shape.length > 1 && b.shape.length > 1 && inner === b.shape.at(transposeB ? -1 : -2),
+    () =>
+      `matMul: the inner dimensions of [${a.shape}] and [${b.shape}] do not fit (transposed: ${transposeA}, ${transposeB})`,
+  );
   const batch = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, rows, columns];
   if (inner === 0) return fill(shape, 0, "float32");

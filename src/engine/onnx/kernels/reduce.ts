@@ -1,5 +1,5 @@
 import { emit, emitAll, indices, type Value } from "../values.js";
-import { cast, fill, type Kernels, scalar, type Unary, unary } from "./kernel.js";
+import { cast, fill, type Kernels, scalar, type Unary, unary, where } from "./kernel.js";
 
 interface Reduction {
   axis?: number | number[] | null;
@@ -11,8 +11,8 @@ interface Reduction {
 export const reduceKernels: Kernels = {
   Sum: reduction((x, axes, keep) => reduce("ReduceSum", x.type === "bool" ? cast(x, "int32") : x, axes, keep, 0)),
   Mean: reduction((x, axes, keep) => reduce("ReduceMean", cast(x, "float32"), axes, keep, Number.NaN)),
-  Max: reduction((x, axes, keep) => reduce("ReduceMax", x, axes, keep, Number.NEGATIVE_INFINITY)),
-  Min: reduction((x, axes, keep) => reduce("ReduceMin", x, axes, keep, Number.POSITIVE_INFINITY)),
+  Max: reduction((x, axes, keep) => extreme("ReduceMax", x, axes, keep, Number.NEGATIVE_INFINITY)),
+  Min: reduction((x, axes, keep) => extreme("ReduceMin", x, axes, keep, Number.POSITIVE_INFINITY)),
   Prod: reduction((x, axes, keep) => reduce("ReduceProd", x.type === "bool" ? cast(x, "int32") : x, axes, keep, 1)),
   All: reduction((x, axes, keep) => cast(reduce("ReduceMin", cast(x, "int32"), axes, keep, 1), "bool")),
   Any: reduction((x, axes, keep) => cast(reduce("ReduceMax", cast(x, "int32"), axes, keep, 0), "bool")),
@@ -39,6 +39,14 @@ function reduce(op: string, x: Value, axes: number[], keepDims: boolean, empty: 
   if (axes.length === 0) return x;
   if (x.size === 0) return fill(shape, empty, x.type);
   return emit(op, [x, indices(axes)], shape, x.type, { keepdims: keepDims ? 1 : 0 });
+}
+
+/** ONNX Runtime overlooks what is not a number; a sum of squares does not, and costs one reading. */
+function extreme(op: string, x: Value, axes: number[], keepDims: boolean, empty: number): Value {
+  const found = reduce(op, x, axes, keepDims, empty);
+  if (x.type !== "float32" || x.size === 0 || axes.length === 0) return found;
+  const squares = reduce("ReduceSumSquare", x, axes, keepDims, 0);
+  return where(emit("IsNaN", [squares], squares.shape, "bool"), squares, found);
 }
 
 function argument(op: string, x: Value, asked: number): Value {

@@ -17,11 +17,11 @@ import { cast, fill, type Kernels, scalar, transpose, type Unary } from "./kerne
 /** Kernels that move elements and make new tensors, but compute nothing. */
 export const shapeKernels: Kernels = {
   Reshape: ({ x }: Unary, { shape }: { shape: number[] }) => reshape(x, tf.util.inferFromImplicitShape(shape, x.size)),
-  ExpandDims: ({ input }: { input: Value }, { dim }: { dim: number }) =>
-    reshape(input, inserted(input.shape, dim < 0 ? dim + input.shape.length + 1 : dim, 1)),
+  ExpandDims: ({ input }: { input: Value }, { dim }: { dim: number }) => expandDims(input, dim),
   Transpose: ({ x }: Unary, { perm }: { perm: number[] }) => transpose(x, perm),
   Slice: ({ x }: Unary, { begin, size }: { begin: number | number[]; size: number | number[] }) => {
     const [starts, sizes] = tf.slice_util.parseSliceParams(x as unknown as tf.TensorInfo, begin, size);
+    tf.slice_util.assertParamsValid(x as unknown as tf.TensorInfo, starts!, sizes!);
     return slice(
       x,
       starts!,
@@ -32,11 +32,7 @@ export const shapeKernels: Kernels = {
   Reverse: ({ x }: Unary, { dims }: { dims: number | number[] }) =>
     reverse(x, tf.util.parseAxisParam(dims, x.shape as number[])),
   Concat: (list: Value[], { axis }: { axis: number }) => concat(list, axis < 0 ? axis + list[0]!.shape.length : axis),
-  Pack: (list: Value[], { axis }: { axis: number }) =>
-    concat(
-      list.map((x) => reshape(x, inserted(x.shape, axis, 1))),
-      axis,
-    ),
+  Pack: (list: Value[], { axis }: { axis: number }) => pack(list, axis),
   Unpack: ({ value }: { value: Value }, { axis }: { axis: number }) =>
     unpack(value, axis < 0 ? axis + value.shape.length : axis),
   SplitV: ({ x }: Unary, attributes: { numOrSizeSplits: number[] | number; axis: number }) => splitV(x, attributes),
@@ -49,10 +45,16 @@ export const shapeKernels: Kernels = {
   Range: (
     _: object,
     { start, stop, step, dtype }: { start: number; stop: number; step: number; dtype?: ElementType },
-  ) => sequence(Math.max(0, Math.ceil((stop - start) / step)), dtype ?? "float32", (i) => start + i * step),
+  ) => range(start, stop, step, dtype ?? "float32"),
   LinSpace: (_: object, { start, stop, num }: { start: number; stop: number; num: number }) =>
     sequence(num, "float32", (i) => start + (i * (stop - start)) / Math.max(1, num - 1)),
 };
+
+function expandDims(input: Value, dim: number): Value {
+  const rank = input.shape.length;
+  tf.util.assert(dim >= -rank - 1 && dim <= rank, () => `Axis must be in the interval [${-rank - 1}, ${rank}]`);
+  return reshape(input, inserted(input.shape, dim < 0 ? dim + rank + 1 : dim, 1));
+}
 
 function inserted(shape: readonly number[], at: number, size: number): number[] {
   return [...shape.slice(0, at), size, ...shape.slice(at)];
@@ -123,11 +125,27 @@ function reverse(x: Value, axes: number[]): Value {
 }
 
 function concat(list: Value[], axis: number): Value {
+  tf.backend_util.assertParamsConsistent(
+    list.map((x) => x.shape as number[]),
+    axis,
+  );
   const shape = [...list[0]!.shape];
   shape[axis] = list.reduce((total, x) => total + x.shape[axis]!, 0);
   const parts = list.filter((x) => x.size > 0);
   if (parts.length === 1) return parts[0]!;
   return emit("Concat", parts, shape, list[0]!.type, { axis });
+}
+
+function pack(list: Value[], axis: number): Value {
+  const [first] = list as [Value];
+  for (const x of list) {
+    tf.util.assertShapesMatch(first.shape as number[], x.shape as number[], "All tensors passed to stack must match. ");
+    tf.util.assert(first.type === x.type, () => "All tensors passed to stack must have matching dtypes");
+  }
+  return concat(
+    list.map((x) => reshape(x, inserted(x.shape, axis, 1))),
+    axis,
+  );
 }
 
 function unpack(value: Value, axis: number): Value[] {
@@ -168,6 +186,12 @@ function tile(x: Value, reps: number[]): Value {
 
 function broadcastTo(x: Value, shape: number[]): Value {
   return sameShape(shape, x.shape) ? x : emit("Expand", [x, indices(shape)], shape, x.type);
+}
+
+/** Counts down, without being told, where the end lies below the start. */
+function range(start: number, stop: number, asked: number, type: ElementType): Value {
+  const step = stop < start && asked === 1 ? -1 : asked;
+  return sequence(Math.max(0, Math.ceil((stop - start) / step)), type, (i) => start + i * step);
 }
 
 function sequence(length: number, type: ElementType, at: (i: number) => number): Value {

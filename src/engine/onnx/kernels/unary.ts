@@ -1,25 +1,23 @@
 import { emit, type Value } from "../values.js";
-import { binary, cast, fill, type Kernel, type Kernels, scalar, type Unary, unary, where } from "./kernel.js";
+import { binary, cast, clip, fill, type Kernel, type Kernels, scalar, type Unary, unary, where } from "./kernel.js";
 
 /** Element-wise kernels of one tensor. */
 export const unaryKernels: Kernels = {
-  ...same("Abs", "Neg", "Sign"),
+  ...same("Abs", "Neg"),
+  Sign: inFloats((x) => where(emit("IsNaN", [x], x.shape, "bool"), scalar(0), unary("Sign", x))),
   ...float("Ceil", "Floor", "Round", "Relu"),
   Exp: ({ x }: Unary) => unary("Exp", cast(x, "float32")),
   ...float("Log", "Sqrt", "Reciprocal", "Tanh", "Sigmoid", "Erf", "Softplus", "Elu", "Selu"),
   ...float("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh"),
-  Identity: ({ x }: Unary) => x,
   Cast: ({ x }: Unary, { dtype }: { dtype: Value["type"] }) => cast(x, dtype),
   Square: ({ x }: Unary) => binary("Mul", x, x),
   Rsqrt: inFloats((x) => unary("Reciprocal", unary("Sqrt", x))),
   Relu6: inFloats((x) => clip(x, 0, 6)),
   ClipByValue: ({ x }: Unary, attributes: { clipValueMin: number; clipValueMax: number }) =>
     clip(x, attributes.clipValueMin, attributes.clipValueMax),
-  LeakyRelu: inFloats((x, { alpha }: { alpha: number }) => unary("LeakyRelu", x, { alpha: { float: alpha } })),
-  Prelu: ({ x, alpha }: { x: Value; alpha: Value }) => {
-    const negative = binary("Less", x, scalar(0), "bool");
-    return where(negative, binary("Mul", x, alpha), x);
-  },
+  LeakyRelu: ({ x }: Unary, { alpha }: { alpha: number }) =>
+    unary("LeakyRelu", cast(x, "float32"), { alpha: { float: alpha } }),
+  Prelu: ({ x, alpha }: { x: Value; alpha: Value }) => prelu(cast(x, "float32"), cast(alpha, "float32")),
   Step: inFloats((x, { alpha }: { alpha: number }) => step(x, alpha)),
   EluGrad: ({ dy, y }: { dy: Value; y: Value }) => {
     const positive = binary("GreaterOrEqual", y, scalar(0), "bool");
@@ -48,15 +46,14 @@ function inFloats<A>(op: (x: Value, attributes: A) => Value): Kernel {
   return ({ x }: Unary, attributes: A) => cast(op(cast(x, "float32"), attributes), x.type);
 }
 
-function clip(x: Value, low: number, high: number): Value {
-  return emit("Clip", [x, scalar(low, x.type), scalar(high, x.type)], x.shape, x.type);
+function prelu(x: Value, alpha: Value): Value {
+  return where(binary("Less", x, scalar(0), "bool"), binary("Mul", x, alpha), x);
 }
 
-/** 1 where positive, else `alpha`. */
+/** 1 where positive, else `alpha`; what is not a number stays so. */
 function step(x: Value, alpha: number): Value {
-  const positive = cast(binary("Greater", x, scalar(0), "bool"), "float32");
-  if (alpha === 0) return positive;
-  return binary("Add", binary("Mul", positive, scalar(1 - alpha)), scalar(alpha));
+  const other = where(binary("LessOrEqual", x, scalar(0), "bool"), scalar(alpha), x);
+  return where(binary("Greater", x, scalar(0), "bool"), scalar(1), other);
 }
 
 function isFinite(x: Value): Value {
