@@ -78,7 +78,7 @@ export function gatherKernel(original: KernelFunc): KernelFunc {
     const [from, ids, to] = [x, indices, out].map((info) => backend.typedArrayFromHeap(info)) as tf.TypedArray[];
     for (let i = 0; i < ids!.length; i++) {
       const id = ids![i]!;
-      if (id < 0 || id >= rows) throw new Error(`gather: index ${id} at position ${i} is not in [0, ${rows - 1}]`);
+      if (id < 0 || id >= rows) throw new Error(`GatherV2: the index value ${id} is not in [0, ${rows - 1}]`);
       copy(from!, id * width, to!, i * width, width);
     }
     return out;
