@@ -55,6 +55,11 @@ export interface CausalLM {
   parameterCounts(): { trainable: number; total: number; embedding: number };
   /** Replaces trainable parameters (shapes must match). The model takes ownership of `values` and disposes the old ones. */
   setTrainableParameters(values: NamedTensors): void;
+  /**
+   * Called before many steps on the same frozen weights, and not while one is traced. A small model in 4 bit then decodes
+   * its weights once and keeps them, until it is disposed.
+   */
+  prepareSteps?(): void;
   /** `[batch, seq, vocab]`. Only for small vocabularies and tests; training and evaluation never call it. */
   logits(params: NamedTensors, inputs: ModelInputs, options?: StepOptions): Tensor3D;
   /** Sum (not mean) of token cross-entropies over labels[:, 1:] that are not -100. */

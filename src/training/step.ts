@@ -54,6 +54,7 @@ export class TrainStep {
     private readonly engine: Engine,
     private readonly args: TrainingArguments,
   ) {
+    model.prepareSteps?.();
     const named = Object.entries(model.trainableParameters());
     if (named.length === 0) throw new Error("The model has no trainable parameters; see getPeftModel for adapters.");
     this.layout = layOut(named);

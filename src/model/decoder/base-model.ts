@@ -22,6 +22,9 @@ export interface BaseModelParts {
   quantization_config?: BitsAndBytesConfig;
 }
 
+/** Up to this size, 4-bit weights are decoded once: a step on so small a model spends a third of its time on that. */
+const DECODED_BYTES = 2 ** 26;
+
 /** A decoder with its own weights, as `AutoModelForCausalLM` makes it. All of them train until `requiresGrad(false)`. */
 export class PreTrainedModel extends DecoderModel {
   readonly config: ModelConfig;
@@ -110,6 +113,12 @@ export class PreTrainedModel extends DecoderModel {
       old.dispose();
     }
     if (!this.trains) this.forgetTraces();
+  }
+
+  override prepareSteps(): void {
+    const matrices = [...this.quantized.values()];
+    const size = matrices.reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
+    if (4 * size <= DECODED_BYTES) for (const matrix of matrices) matrix.keepDecoded();
   }
 
   setTrainableParameters(values: NamedTensors): void {

@@ -45,6 +45,8 @@ export abstract class DecoderModel implements CausalLM {
 
   private generator: Generator | undefined;
 
+  prepareSteps(): void {}
+
   logits(params: NamedTensors, inputs: ModelInputs, options?: StepOptions): Tensor3D {
     const [batch, seq] = inputs.input_ids.shape;
     return tf.tidy(() => {
@@ -86,6 +88,7 @@ export abstract class DecoderModel implements CausalLM {
   }
 
   generate(input_ids: number[], options: GenerationOptions = {}): Promise<number[]> {
+    this.prepareSteps();
     this.generator ??= new Generator(this);
     return this.generator.generate(input_ids, options);
   }

@@ -13,6 +13,7 @@ export class FourBitMatrix {
   private readonly packed: Tensor1D;
   private readonly scales: { absmax: Tensor1D } | { codes: Tensor1D; nested: Tensor1D; offset: Tensor };
   private readonly blocks: number;
+  private decoded: Tensor2D | undefined;
 
   constructor(weight: FourBitWeight) {
     this.shape = weight.shape as [number, number];
@@ -39,8 +40,14 @@ export class FourBitMatrix {
     return "codes" in this.scales;
   }
 
-  /** The weight in float32, `[out, in]`, computed anew. */
+  /** Keeps the weight in float32 too, so that no step has to decode it. */
+  keepDecoded(): void {
+    this.decoded ??= tf.keep(this.dequantize());
+  }
+
+  /** The weight in float32, `[out, in]`. The caller disposes it. */
   dequantize(): Tensor2D {
+    if (this.decoded) return tf.clone(this.decoded);
     return tf.tidy(() => {
       const pairs = byteLookup(this.packed, pairTable(this.type));
       const values = tf.mul(tf.reshape(pairs, [this.blocks, BLOCK]), tf.reshape(this.absmax(), [this.blocks, 1]));
@@ -50,8 +57,9 @@ export class FourBitMatrix {
     });
   }
 
-  /** `x · Wᵀ`; the gradient goes through to `x`, `[tokens, in]`. W exists in float32 only while it is used. */
+  /** `x · Wᵀ`; the gradient goes through to `x`, `[tokens, in]`. Unless it is kept decoded, W exists in float32 only while it is used. */
   linear(x: Tensor2D): Tensor2D {
+    if (this.decoded) return tf.matMul(x, this.decoded, false, true);
     return custom([x], ([x]) => ({
       value: hasFourBitProduct(this.shape)
         ? fourBitProduct(x as Tensor2D, this.packed, this.absmax(), this)
@@ -79,7 +87,7 @@ export class FourBitMatrix {
   }
 
   dispose(): void {
-    tf.dispose([this.packed, ...Object.values(this.scales)]);
+    tf.dispose([this.packed, ...Object.values(this.scales), ...(this.decoded ? [this.decoded] : [])]);
   }
 
   private absmax(): Tensor {

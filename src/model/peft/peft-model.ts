@@ -65,6 +65,10 @@ export class PeftModel extends DecoderModel {
     return this.base.generation_config;
   }
 
+  override prepareSteps(): void {
+    this.base.prepareSteps();
+  }
+
   trainableParameters(): NamedTensors {
     return { ...this.params };
   }

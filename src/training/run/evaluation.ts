@@ -38,6 +38,7 @@ export class Evaluator {
     private readonly engine: Engine,
     label_smoothing_factor = 0,
   ) {
+    model.prepareSteps?.();
     this.step = engine.jit(
       (inputs) => {
         const params: NamedTensors = {};
