@@ -18,6 +18,11 @@ export interface JitOptions {
    * it does not record it again now and then to see whether that is so, which holds the event loop up.
    */
   pure?: boolean;
+  /**
+   * The call may return as soon as its computation is under way, so that the next can be asked for; a failure reaches
+   * whoever reads a result.
+   */
+  deferred?: boolean;
 }
 
 /**
@@ -39,6 +44,8 @@ export interface Engine {
   readonly backend: string;
   /** `jit` traces a step anew for each shape of its inputs, which costs as much as a few steps: use few shapes. */
   readonly tracesShapes?: boolean;
+  /** Whether `jit` can return before a step has been computed (`JitOptions.deferred`). */
+  readonly defers?: boolean;
   /** One line for people: library, version, device, threads. */
   readonly description: string;
   jit<I extends NamedTensors, O extends NamedTensors>(step: (inputs: I) => O, options?: JitOptions): JitFunction<I, O>;

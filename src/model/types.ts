@@ -70,7 +70,9 @@ export interface CausalLM {
   dropoutMasks(batch: number, seq: number): DropoutMask[];
   /** The convenient form: logits of the current parameters, and the mean loss when labels are given. */
   forward(inputs: ModelInputs): { logits: Tensor3D; loss?: Scalar };
+  /** One prompt and its continuation; or several at once, each returned without padding. */
   generate(input_ids: number[], options?: GenerationOptions): Promise<number[]>;
+  generate(input_ids: number[][], options?: GenerationOptions): Promise<number[][]>;
   /**
    * Writes what `from_pretrained` (a base model) or PEFT (an adapter) reads.
    * @param options.flush false where the caller sees to it that the files reach the disk; default true
@@ -101,7 +103,7 @@ export interface GenerationOptions {
   seed?: number;
   /** Generation stops after any of these; default: generation_config.json's eos_token_id. */
   eos_token_id?: number | number[];
-  /** Called with each new token, for streaming. */
-  on_token?: (id: number) => void;
+  /** Called with each new token, for streaming; `row` says of which prompt. */
+  on_token?: (id: number, row: number) => void;
   signal?: AbortSignal;
 }

@@ -13,13 +13,14 @@ import {
   type HostArray,
   hostValue,
   literalValue,
+  nextOrder,
   recordedNodes,
   release,
   reshape,
   retain,
   Storage,
   sameShape,
-  type Value,
+  Value,
 } from "./values.js";
 
 /** What a tensor's data id stands for. */
@@ -226,9 +227,9 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** What a session has computed. */
   resultValue({ buffer, host }: RunResult, shape: readonly number[], type: ElementType): Value {
-    const value = hostValue(shape, type, host);
-    value.storage!.host = host;
-    value.storage!.device = buffer;
+    const value = new Value(shape, type, nextOrder());
+    value.storage = new Storage(host);
+    value.storage.device = buffer;
     return value;
   }
 

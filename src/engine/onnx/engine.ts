@@ -37,6 +37,7 @@ function onnxEngine(backend: OnnxBackend, description: string): Engine {
     name: "onnx",
     backend: BACKEND_NAME,
     tracesShapes: true,
+    defers: true,
     description,
     jit: (step, options) => onnxJit(backend, step, options?.name ?? (step.name || "step"), options),
   };

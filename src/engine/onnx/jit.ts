@@ -5,6 +5,7 @@ import type { NamedTensors } from "../../model/types.js";
 import type { JitFunction } from "../types.js";
 import type { OnnxBackend } from "./backend.js";
 import { BoundedCache } from "./bounded-cache.js";
+import type { RunResult } from "./device.js";
 import type { Feed } from "./device-core.js";
 import { JitError } from "./errors.js";
 import { packedWeights } from "./packed-weights.js";
@@ -45,7 +46,7 @@ export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   backend: OnnxBackend,
   step: (inputs: I) => O,
   label: string,
-  { pure = false } = {},
+  { pure = false, deferred = false } = {},
 ): JitFunction<I, O> {
   const plans = new BoundedCache<Plan>((plan) => dropPlan(backend, plan));
   const making = new Map<string, Promise<Plan>>();
@@ -80,7 +81,7 @@ export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
     plan.calls++;
     if (!pure && plan.calls > 1 && isDue(plan)) verify(backend, label, anyStep, inputs, plan);
     const start = performance.now();
-    const outputs = (await replay(backend, plan, inputs)) as O;
+    const outputs = (await replay(backend, plan, inputs, deferred)) as O;
     plan.replayMs += performance.now() - start;
     return outputs;
   };
@@ -118,12 +119,17 @@ async function makePlan(
   return { session, trace, captured, calls: 0, replayMs: 0, recordMs, bytes };
 }
 
-async function replay(backend: OnnxBackend, plan: Plan, inputs: NamedTensors): Promise<NamedTensors> {
+async function replay(
+  backend: OnnxBackend,
+  plan: Plan,
+  inputs: NamedTensors,
+  deferred: boolean,
+): Promise<NamedTensors> {
   const given: Record<string, Value> = {};
   for (const [name, input] of Object.entries(inputs)) given[name] = backend.value(input);
   if (Object.values(given).some((value) => !value.storage)) backend.flush();
   const valueOf = (source: Source) => ("input" in source ? given[source.input]! : source.value);
-  const computed = await compute(backend, plan, (source) => backend.feed(valueOf(source)));
+  const computed = await compute(backend, plan, (source) => backend.feed(valueOf(source)), deferred);
   const named: NamedTensors = {};
   for (const { name, shape, from } of plan.trace.outputs) {
     named[name] = backend.viewTensor(typeof from === "number" ? computed[from]! : valueOf(from), shape);
@@ -131,10 +137,18 @@ async function replay(backend: OnnxBackend, plan: Plan, inputs: NamedTensors): P
   return named;
 }
 
-async function compute(backend: OnnxBackend, plan: Plan, feed: (source: Source) => Feed): Promise<Value[]> {
+async function compute(
+  backend: OnnxBackend,
+  plan: Plan,
+  feed: (source: Source) => Feed,
+  deferred: boolean,
+): Promise<Value[]> {
   const { graph, feeds } = plan.trace;
   if (graph.outputs.length === 0) return [];
-  const results = await backend.device.runAsync(plan.session, feeds.map(feed), graph.outputs.length);
+  const asked = [plan.session, feeds.map(feed), graph.outputs.length] as const;
+  const results: RunResult[] = deferred
+    ? backend.device.run(...asked).map((buffer) => ({ buffer, host: undefined }))
+    : await backend.device.runAsync(...asked);
   return graph.outputs.map(({ shape, type }, i) => backend.resultValue(results[i]!, shape, type));
 }
 

@@ -50,3 +50,26 @@ export function attend(
     };
   }) as Tensor3D;
 }
+
+/**
+ * The same where keys and values lie in several parts that follow one another, such as a cache and what is newer; they are
+ * not copied together. Without a gradient.
+ *
+ * @param parts keys and values, each `[groups, keys, headDim]`
+ */
+export function attendToParts(
+  q: Tensor3D,
+  parts: [Tensor3D, Tensor3D][],
+  { mask, shape, scale, softcap }: AttendOptions,
+): Tensor3D {
+  const scores = tf.concat(
+    parts.map(([k]) => tf.matMul(q, k, false, true)),
+    -1,
+  );
+  const product: Tensor3D = tf.mul(scores, softcap ? scale / softcap : scale);
+  const capped = softcap ? tf.mul(tf.tanh(product), softcap) : product;
+  const shares = tf.reshape(tf.softmax(tf.add(tf.reshape(capped, shape), mask), -1) as Tensor, product.shape);
+  const sizes = parts.map(([k]) => k.shape[1]);
+  const mixed = tf.split(shares, sizes, -1).map((share, i) => tf.matMul(share as Tensor3D, parts[i]![1]));
+  return mixed.reduce((sum, part) => tf.add(sum, part)) as Tensor3D;
+}

@@ -87,10 +87,15 @@ export abstract class DecoderModel implements CausalLM {
     });
   }
 
-  generate(input_ids: number[], options: GenerationOptions = {}): Promise<number[]> {
+  generate(input_ids: number[], options?: GenerationOptions): Promise<number[]>;
+  generate(input_ids: number[][], options?: GenerationOptions): Promise<number[][]>;
+  async generate(input_ids: number[] | number[][], options: GenerationOptions = {}): Promise<number[] | number[][]> {
     this.prepareSteps();
     this.generator ??= new Generator(this);
-    return this.generator.generate(input_ids, options);
+    const several = Array.isArray(input_ids[0]);
+    const prompts = (several ? input_ids : [input_ids]) as number[][];
+    const rows = await this.generator.generate(prompts, options);
+    return several ? rows : rows[0]!;
   }
 
   /** Frees every tensor of the model. */

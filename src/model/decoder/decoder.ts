@@ -2,7 +2,7 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow
 import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType } from "../architecture.js";
 import type { ModelInputs, NamedTensors, StepOptions } from "../types.js";
-import { attend } from "./attend.js";
+import { type AttendOptions, attend, attendToParts } from "./attend.js";
 import { checkpointed } from "./checkpointing.js";
 import { attentionMasks } from "./mask.js";
 import { gatedUnit, lookup, rmsNorm, rotate } from "./ops.js";
@@ -28,8 +28,11 @@ export interface Pass {
   /** Broadcast to `[batch, heads, seq, keys]`. */
   masks: Record<LayerType, Tensor4D>;
   rope: Record<LayerType, RopeTable>;
-  /** Gives generation each layer's new keys and values, `[batch, kvHeads, seq, headDim]`, and takes those to attend to. */
-  cache?: (layer: number, keys: Tensor4D, values: Tensor4D) => [Tensor4D, Tensor4D];
+  /**
+   * Gives generation each layer's new keys and values, `[batch, kvHeads, seq, headDim]`, and takes those to attend to, in
+   * parts that follow one another.
+   */
+  cache?: (layer: number, keys: Tensor4D, values: Tensor4D) => [Tensor4D, Tensor4D][];
 }
 
 /** The decoder's output after the final norm, `[batch * seq, hidden]`. */
@@ -124,18 +127,21 @@ function attention(arch: Architecture, weights: Weights, i: number, x: Tensor2D,
     return tf.transpose(y, [0, 2, 1, 3]);
   };
   const q = rotate(split("q_proj", heads, "q_norm"), cos, sin);
-  let k = rotate(split("k_proj", kvHeads, "k_norm"), cos, sin);
-  let v = split("v_proj", kvHeads);
-  if (pass.cache) [k, v] = pass.cache(i, k, v);
+  const k = rotate(split("k_proj", kvHeads, "k_norm"), cos, sin);
+  const v = split("v_proj", kvHeads);
+  const parts = pass.cache?.(i, k, v) ?? [[k, v]];
 
   // The heads that share a key head lie side by side, so they become rows of one product: keys are never repeated.
   const rows = (x: Tensor4D) => tf.reshape(x, [batch * kvHeads, -1, headDim]) as Tensor3D;
-  const mixed = attend(rows(q), rows(k), rows(v), {
+  const options: AttendOptions = {
     mask: pass.masks[type],
-    shape: [batch, heads, seq, k.shape[2]],
+    shape: [batch, heads, seq, parts.reduce((sum, [k]) => sum + k.shape[2], 0)],
     scale: arch.attentionScale,
     softcap: arch.attentionSoftcap,
-  });
+  };
+  const rowParts = parts.map(([k, v]): [Tensor3D, Tensor3D] => [rows(k), rows(v)]);
+  const mixed =
+    rowParts.length === 1 ? attend(rows(q), ...rowParts[0]!, options) : attendToParts(rows(q), rowParts, options);
   const joined = tf.transpose(tf.reshape(mixed, [batch, heads, seq, headDim]), [0, 2, 1, 3]);
   return weights.linear(`${name}.o_proj`, tf.reshape(joined, [batch * seq, heads * headDim]));
 }

@@ -1,60 +1,66 @@
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs";
+import type { Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import { randomUniform } from "../../data/random/random.js";
-import type { LayerType } from "../architecture.js";
-import { linearLogits } from "../decoder/cross-entropy.js";
-import { embed, type Pass, runLayers } from "../decoder/decoder.js";
+import { ensureEngine } from "../../engine/index.js";
 import type { DecoderModel } from "../decoder/decoder-model.js";
-import { attentionMasks } from "../decoder/mask.js";
-import { type RopeTable, ropeTables } from "../decoder/rope.js";
 import { ModelError } from "../errors.js";
 import type { GenerationOptions, NamedTensors } from "../types.js";
+import { type DecodingSteps, decodingSteps, settlingStep } from "./decoding-steps.js";
 import { KeyValueCache } from "./key-value-cache.js";
-import { checkSampling, pickToken, type SamplingSettings } from "./sampling.js";
-import { type Step, traceable } from "./steps.js";
+import { checkSampling, NAN_LOGITS, pickToken, type SamplingSettings } from "./sampling.js";
+import type { Step } from "./steps.js";
 
 /** Prompts are padded on the right to a multiple of this, so that few shapes need tracing. */
 const PROMPT_BUCKET = 32;
 
+/** A step that takes less is started before the one before it has been read: the engine need not wait for this thread. */
+const SHORT_STEP_MS = 20;
+
+interface Settings extends SamplingSettings {
+  max_new_tokens: number;
+  stop: Set<number>;
+}
+
+/** A step under way. */
+interface Started {
+  /** What it says of the next tokens: `told` or `logits`, row after row. */
+  result: Promise<Float32Array>;
+  at: number;
+}
+
 /**
- * Token by token generation with a key-value cache. The cache lives on the host and each step returns only the new keys
- * and values, because engines copy outputs; a step is a pure function, so that an engine can trace it once and replay it.
+ * Token by token generation with a key-value cache, for several prompts at once. Cache and, where no number has to be
+ * drawn, chosen tokens stay with the engine.
  */
 export class Generator {
-  private readonly prefill: Step;
-  private readonly decode: Step;
+  private readonly steps = new Map<boolean, DecodingSteps>();
+  private readonly settle: Step;
 
   constructor(private readonly model: DecoderModel) {
-    this.prefill = traceable((inputs) => this.prefillStep(inputs), "prefill");
-    this.decode = traceable((inputs) => this.decodeStep(inputs), "decode");
+    this.settle = settlingStep(model.arch.layers);
   }
 
   dispose(): void {
-    this.prefill.dispose();
-    this.decode.dispose();
+    for (const steps of this.steps.values()) steps.dispose();
+    this.steps.clear();
+    this.settle.dispose();
   }
 
-  /** The prompt and its continuation, as transformers' `generate` returns them. */
-  async generate(prompt: number[], options: GenerationOptions): Promise<number[]> {
-    const { arch } = this.model;
+  /** Each prompt and its continuation, as transformers' `generate` returns them, without padding. */
+  async generate(prompts: number[][], options: GenerationOptions): Promise<number[][]> {
     const settings = this.settings(options);
-    checkPrompt(prompt, arch.vocabSize);
-    const random = randomSource(options.seed);
-    const ids = [...prompt];
-    const cache = new KeyValueCache(arch, prompt.length + Math.min(settings.max_new_tokens, 128));
-    for (let made = 0; made < settings.max_new_tokens; made++) {
-      options.signal?.throwIfAborted();
-      const logits =
-        made === 0 ? await this.runPrefill(ids, cache) : await this.runDecode(ids.at(-1)!, ids.length - 1, cache);
-      const id = pickToken(logits, ids, settings, () => random(made));
-      ids.push(id);
-      options.on_token?.(id);
-      if (settings.stop.has(id)) break;
+    checkPrompts(prompts, this.model.arch.vocabSize);
+    const greedy = !settings.do_sample && settings.repetition_penalty === 1;
+    if (!this.steps.has(greedy)) this.steps.set(greedy, decodingSteps(this.model, greedy));
+    const run = new Generation(this.model, this.steps.get(greedy)!, this.settle, prompts, greedy);
+    try {
+      return await run.until(settings, options);
+    } finally {
+      run.dispose();
     }
-    return ids;
   }
 
-  private settings(options: GenerationOptions): SamplingSettings & { max_new_tokens: number; stop: Set<number> } {
+  private settings(options: GenerationOptions): Settings {
     const { generation_config: defaults, config } = this.model;
     const number = (key: keyof GenerationOptions, fallback: number) =>
       Number(options[key] ?? defaults[key as string] ?? fallback);
@@ -74,129 +80,142 @@ export class Generator {
     }
     return settings;
   }
+}
 
-  private async runPrefill(ids: number[], cache: KeyValueCache): Promise<Float32Array> {
-    const padded = Math.ceil(ids.length / PROMPT_BUCKET) * PROMPT_BUCKET;
-    const row = [...ids, ...Array(padded - ids.length).fill(0)];
-    const inputs = {
-      input_ids: tf.tensor2d(row, [1, padded], "int32"),
-      last: tf.tensor1d([ids.length - 1], "int32"),
-    };
-    return this.run(this.prefill, inputs, cache, 0, ids.length, padded);
+/** One call of `generate`. */
+class Generation {
+  private readonly rows: number[][];
+  private cache: KeyValueCache | undefined;
+  /** The newest token of each row, once it is chosen. */
+  private next: Tensor2D | undefined;
+
+  constructor(
+    private readonly model: DecoderModel,
+    private readonly steps: DecodingSteps,
+    private readonly settle: Step,
+    private readonly prompts: number[][],
+    private readonly greedy: boolean,
+  ) {
+    this.rows = prompts.map((prompt) => [...prompt]);
   }
 
-  private async runDecode(id: number, position: number, cache: KeyValueCache): Promise<Float32Array> {
-    const { arch } = this.model;
-    cache.reserve(position + 1);
-    const rope = ropeTables(arch, [position]);
-    const inputs: NamedTensors = {
-      input_ids: tf.tensor2d([id], [1, 1], "int32"),
-      slot: tf.tensor2d(cache.slot(position), [cache.capacity, 1]),
-      ...cache.tensors(),
-    };
-    for (const type of new Set(arch.layerTypes)) {
-      inputs[`mask.${type}`] = tf.tensor4d(cache.mask(position, type), [1, 1, 1, cache.capacity]);
-      inputs[`cos.${type}`] = rope[type].cos;
-      inputs[`sin.${type}`] = rope[type].sin;
+  async until(settings: Settings, options: GenerationOptions): Promise<number[][]> {
+    const { max_new_tokens, stop } = settings;
+    const { defers } = await ensureEngine();
+    const random = randomSource(options.seed);
+    const open = new Set(this.rows.keys());
+    const underWay: Started[] = [];
+    let started = 0;
+    let ahead = 1;
+    for (let made = 0; made < max_new_tokens && open.size > 0; made++) {
+      options.signal?.throwIfAborted();
+      for (; started < max_new_tokens && started < made + ahead; started++) underWay.push(await this.start());
+      const { result, at } = underWay.shift()!;
+      const chosen = this.greedy ? told(await result) : this.pick(await result, settings, random(made));
+      if (this.greedy && defers) ahead = performance.now() - at < SHORT_STEP_MS * ahead ? 2 : 1;
+      for (const row of open) {
+        const id = chosen[row]!;
+        this.rows[row]!.push(id);
+        options.on_token?.(id, row);
+        if (stop.has(id)) open.delete(row);
+      }
     }
-    const used = new Set(Object.values(inputs));
-    for (const { cos, sin } of Object.values(rope)) {
-      if (!used.has(cos) && !cos.isDisposed) tf.dispose([cos, sin]);
-    }
-    return this.run(this.decode, inputs, cache, position, 1, 1);
+    return this.rows;
   }
 
-  /** Runs a step, moves its new keys and values into the cache, and gives the logits of the next token. */
-  private async run(step: Step, own: NamedTensors, cache: KeyValueCache, at: number, count: number, stride: number) {
-    const params = Object.entries(this.model.trainableParameters());
-    const inputs = { ...own, ...Object.fromEntries(params.map(([name, tensor]) => [`param.${name}`, tensor])) };
-    let outputs: NamedTensors = {};
+  dispose(): void {
+    this.cache?.dispose();
+    this.next?.dispose();
+  }
+
+  private async start(): Promise<Started> {
+    const at = performance.now();
+    const outputs = this.cache ? await this.decode(this.cache) : await this.prefill();
+    const answer = outputs[this.greedy ? "told" : "logits"]!;
+    const result = answer.data() as Promise<Float32Array>;
+    // A generation that ends early leaves it unread.
+    result.catch(() => undefined);
+    answer.dispose();
+    if (this.greedy) this.choose(outputs.next as Tensor2D);
+    return { result, at };
+  }
+
+  private async prefill(): Promise<NamedTensors> {
+    const lengths = this.prompts.map(({ length }) => length);
+    const padded = Math.ceil(Math.max(...lengths) / PROMPT_BUCKET) * PROMPT_BUCKET;
+    const ids = this.prompts.flatMap((prompt) => [...prompt, ...Array<number>(padded - prompt.length).fill(0)]);
+    const outputs = await this.run(this.steps.prefill, {
+      input_ids: tf.tensor2d(ids, [lengths.length, padded], "int32"),
+      last: tf.tensor1d(
+        lengths.map((length, row) => row * padded + length - 1),
+        "int32",
+      ),
+    });
+    this.cache = new KeyValueCache(this.model.arch, lengths, outputs);
+    return outputs;
+  }
+
+  private async decode(cache: KeyValueCache): Promise<NamedTensors> {
+    if (cache.isFull) {
+      const order = cache.order();
+      cache.settle(await this.settle({ ...cache.tensors(), order }));
+      order.dispose();
+    }
+    const own = { input_ids: tf.clone(this.next!), ...cache.place() };
+    const outputs = await this.run(this.steps.decode, own, cache.tensors());
+    cache.add(outputs);
+    return outputs;
+  }
+
+  /** @param own inputs that this call disposes */
+  private async run(step: Step, own: NamedTensors, kept: NamedTensors = {}): Promise<NamedTensors> {
+    const inputs = { ...own, ...kept };
+    for (const [name, tensor] of Object.entries(this.model.trainableParameters())) inputs[`param.${name}`] = tensor;
     try {
-      outputs = await step(inputs);
-      const read = async (name: string) => (await outputs[name]!.data()) as Float32Array;
-      const layers = [...Array(this.model.arch.layers).keys()];
-      const fresh = await Promise.all(layers.map((i) => Promise.all([read(`keys.${i}`), read(`values.${i}`)])));
-      const logits = await read("logits");
-      // The input tensors may share the cache's memory: gone before it changes.
-      tf.dispose(Object.values(own));
-      for (const [i, [keys, values]] of fresh.entries()) cache.store(i, keys, values, at, count, stride);
-      return Float32Array.from(logits);
+      return await step(inputs);
     } finally {
       tf.dispose(Object.values(own));
-      tf.dispose(Object.values(outputs));
     }
   }
 
-  private prefillStep(inputs: NamedTensors): NamedTensors {
-    const { arch } = this.model;
-    const ids = inputs.input_ids as Tensor2D;
-    const seq = ids.shape[1];
-    const outputs: NamedTensors = {};
-    const pass: Pass = {
-      batch: 1,
-      seq,
-      // Padding stands behind every real token, where the causal mask already hides it.
-      masks: attentionMasks(arch, tf.ones([1, seq], "int32")),
-      rope: ropeTables(arch, [...Array(seq).keys()]),
-      cache: (layer, keys, values) => {
-        outputs[`keys.${layer}`] = keys;
-        outputs[`values.${layer}`] = values;
-        return [keys, values];
-      },
-    };
-    outputs.logits = this.nextLogits(inputs, pass, inputs.last as Tensor1D);
-    return outputs;
+  private choose(next: Tensor2D): void {
+    this.next?.dispose();
+    this.next = next;
   }
 
-  private decodeStep(inputs: NamedTensors): NamedTensors {
-    const { arch } = this.model;
-    const slot = inputs.slot as Tensor2D;
-    const outputs: NamedTensors = {};
-    const byType = <T>(make: (type: LayerType) => T) =>
-      Object.fromEntries(arch.layerTypes.map((type) => [type, make(type)])) as Record<LayerType, T>;
-    const pass: Pass = {
-      batch: 1,
-      seq: 1,
-      masks: byType((type) => inputs[`mask.${type}`] as Tensor4D),
-      rope: byType(
-        (type): RopeTable => ({ cos: inputs[`cos.${type}`] as Tensor2D, sin: inputs[`sin.${type}`] as Tensor2D }),
-      ),
-      cache: (layer, keys, values) => {
-        outputs[`keys.${layer}`] = keys;
-        outputs[`values.${layer}`] = values;
-        // The cache is 0 at the new token's slot.
-        const withNew = (cached: Tensor, fresh: Tensor4D): Tensor4D => tf.add(cached, tf.mul(fresh, slot));
-        return [withNew(inputs[`cache.keys.${layer}`]!, keys), withNew(inputs[`cache.values.${layer}`]!, values)];
-      },
-    };
-    outputs.logits = this.nextLogits(inputs, pass);
-    return outputs;
-  }
-
-  private nextLogits(inputs: NamedTensors, pass: Pass, last?: Tensor1D): Tensor {
-    const { model } = this;
-    const params: NamedTensors = {};
-    for (const [name, tensor] of Object.entries(inputs)) {
-      if (name.startsWith("param.")) params[name.slice("param.".length)] = tensor;
-    }
-    const x = embed(model.arch, model.bind(params), inputs.input_ids as Tensor2D);
-    const hidden = runLayers(model.arch, (own) => model.bind(own), params, x, pass);
-    const row: Tensor2D = last ? tf.gather(hidden, last) : hidden;
-    return tf.reshape(linearLogits(row, model.head(params).weight, model.arch.finalSoftcap), [-1]);
-  }
-}
-
-function checkPrompt(prompt: number[], vocabSize: number): void {
-  if (prompt.length === 0) throw new ModelError("generate: the prompt is empty; give at least the bos token");
-  const wrong = prompt.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
-  if (wrong >= 0) {
-    throw new ModelError(
-      `generate: input_ids[${wrong}] is ${prompt[wrong]}, but the vocabulary has ids 0 to ${vocabSize - 1}: ` +
-        "does the tokenizer belong to this model?",
+  private pick(logits: Float32Array, settings: SamplingSettings, random: (row: number) => number): number[] {
+    const vocab = logits.length / this.rows.length;
+    const chosen = this.rows.map((ids, row) =>
+      pickToken(logits.slice(row * vocab, (row + 1) * vocab), ids, settings, () => random(row)),
     );
+    this.choose(tf.tensor2d(chosen, [chosen.length, 1], "int32"));
+    return chosen;
   }
 }
 
-function randomSource(seed = Math.floor(Math.random() * 2 ** 32)): (step: number) => number {
-  return (step) => randomUniform({ seed, name: "generate", step }, 1)[0]!;
+/** The ids that greedy steps tell. @throws ModelError when a logit was not a number */
+function told(pairs: Float32Array): number[] {
+  return Array.from({ length: pairs.length / 2 }, (_, row) => {
+    if (Number.isNaN(pairs[2 * row + 1]!)) throw new ModelError(NAN_LOGITS);
+    return pairs[2 * row]!;
+  });
+}
+
+function checkPrompts(prompts: number[][], vocabSize: number): void {
+  if (prompts.length === 0) throw new ModelError("generate: there is no prompt");
+  for (const prompt of prompts) {
+    if (prompt.length === 0) throw new ModelError("generate: the prompt is empty; give at least the bos token");
+    const wrong = prompt.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+    if (wrong >= 0) {
+      throw new ModelError(
+        `generate: input_ids[${wrong}] is ${prompt[wrong]}, but the vocabulary has ids 0 to ${vocabSize - 1}: ` +
+          "does the tokenizer belong to this model?",
+      );
+    }
+  }
+}
+
+/** A number in [0, 1) for each step and row. */
+function randomSource(seed = Math.floor(Math.random() * 2 ** 32)): (step: number) => (row: number) => number {
+  return (step) => (row) => randomUniform({ seed, name: "generate", step }, row + 1)[row]!;
 }

@@ -1,81 +1,148 @@
+import type { Tensor4D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
 import type { Architecture, LayerType } from "../architecture.js";
 import { MASKED } from "../decoder/mask.js";
+import { ropeValues } from "../decoder/rope.js";
 import type { NamedTensors } from "../types.js";
 
 /** The cache grows in steps of this many tokens: each capacity is a shape of its own to an engine that traces. */
 const BUCKET = 128;
 
-/** Keys and values of one sequence, on the host: by layer, `[kvHeads, capacity, headDim]`, 0 where nothing is yet. */
-export class KeyValueCache {
-  capacity: number;
-  private keys: Float32Array[];
-  private values: Float32Array[];
+/** Room for the newest tokens: a step gives back only these, because engines copy what a step gives back. */
+export const RECENT = 16;
 
+/** The room for a prompt that was padded to `tokens`. */
+export function capacityFor(tokens: number): number {
+  return Math.ceil(tokens / BUCKET) * BUCKET;
+}
+
+/**
+ * Keys and values of some sequences, on the engine: by layer `[batch, kvHeads, capacity, headDim]`, and beside them the
+ * newest tokens, `[batch, kvHeads, RECENT, headDim]`, 0 where none is yet.
+ *
+ * Prompts begin at slot 0; what is made goes behind the longest of them, for all rows into the same slot. What lies between
+ * is hidden by the masks.
+ */
+export class KeyValueCache {
+  private capacity: number;
+  private readonly longest: number;
+  /** Made tokens that lie in the cache itself; the others are recent. */
+  private settled = 0;
+  private recent = 0;
+  private readonly empty: Tensor4D;
+  private readonly held: NamedTensors;
+
+  /**
+   * @param lengths tokens of each prompt
+   * @param prefilled `keys.0`, `values.0` … of the prompts, as the prefill step gives them; the cache owns them from now on
+   */
   constructor(
     private readonly arch: Architecture,
-    tokens: number,
+    private readonly lengths: number[],
+    prefilled: NamedTensors,
   ) {
-    this.capacity = Math.ceil(tokens / BUCKET) * BUCKET;
-    const empty = () => Array.from({ length: arch.layers }, () => new Float32Array(this.size(this.capacity)));
-    this.keys = empty();
-    this.values = empty();
-  }
-
-  /** Makes room for `tokens` tokens. */
-  reserve(tokens: number): void {
-    if (tokens <= this.capacity) return;
-    const capacity = Math.ceil(tokens / BUCKET) * BUCKET;
-    const { kvHeads, headDim } = this.arch;
-    const grow = (old: Float32Array) => {
-      const grown = new Float32Array(this.size(capacity));
-      for (let head = 0; head < kvHeads; head++) {
-        const from = head * this.capacity * headDim;
-        grown.set(old.subarray(from, from + this.capacity * headDim), head * capacity * headDim);
-      }
-      return grown;
-    };
-    this.keys = this.keys.map(grow);
-    this.values = this.values.map(grow);
-    this.capacity = capacity;
-  }
-
-  /** Copies the first `count` of `stride` tokens per head, `[kvHeads, stride, headDim]`, to position `at`. */
-  store(layer: number, keys: Float32Array, values: Float32Array, at: number, count: number, stride: number): void {
-    const { kvHeads, headDim } = this.arch;
-    for (let head = 0; head < kvHeads; head++) {
-      const from = head * stride * headDim;
-      const to = (head * this.capacity + at) * headDim;
-      this.keys[layer]!.set(keys.subarray(from, from + count * headDim), to);
-      this.values[layer]!.set(values.subarray(from, from + count * headDim), to);
+    this.longest = Math.max(...lengths);
+    this.capacity = prefilled["keys.0"]!.shape[2]!;
+    this.empty = tf.zeros([lengths.length, arch.kvHeads, RECENT, arch.headDim]);
+    this.held = {};
+    for (const name of this.names()) {
+      this.held[`cache.${name}`] = prefilled[name]!;
+      this.held[`recent.${name}`] = this.empty;
     }
   }
 
-  /** New tensors `[1, kvHeads, capacity, headDim]`. They may share the cache's memory: dispose them before `store`. */
+  /** Tokens made so far, which have keys and values here. */
+  get made(): number {
+    return this.settled + this.recent;
+  }
+
+  get isFull(): boolean {
+    return this.recent === RECENT;
+  }
+
+  /** Keys and values as inputs of a step. They stay the cache's. */
   tensors(): NamedTensors {
-    const shape: [number, number, number, number] = [1, this.arch.kvHeads, this.capacity, this.arch.headDim];
-    const inputs: NamedTensors = {};
-    for (let layer = 0; layer < this.arch.layers; layer++) {
-      inputs[`cache.keys.${layer}`] = tf.tensor4d(this.keys[layer]!, shape);
-      inputs[`cache.values.${layer}`] = tf.tensor4d(this.values[layer]!, shape);
+    return { ...this.held };
+  }
+
+  /**
+   * What else a step for the next token of each row needs: where to put its keys, its rotation, and what it sees. The
+   * caller disposes them.
+   */
+  place(): NamedTensors {
+    const { arch, made, lengths } = this;
+    const slot = new Float32Array(RECENT);
+    slot[this.recent] = 1;
+    const inputs: NamedTensors = { slot: tf.tensor2d(slot, [RECENT, 1]) };
+    const shape: [number, number, number, number] = [lengths.length, 1, 1, arch.headDim / 2];
+    const positions = lengths.map((length) => length + made);
+    for (const type of new Set(arch.layerTypes)) {
+      const { cos, sin } = ropeValues(arch.rope[type], arch.headDim, positions);
+      inputs[`cos.${type}`] = tf.tensor4d(cos, shape);
+      inputs[`sin.${type}`] = tf.tensor4d(sin, shape);
+      inputs[`mask.${type}`] = tf.tensor4d(this.mask(type), [lengths.length, 1, 1, this.capacity + RECENT]);
     }
     return inputs;
   }
 
-  /** 1 at `position`, else 0. */
-  slot(position: number): Float32Array {
-    const slot = new Float32Array(this.capacity);
-    slot[position] = 1;
-    return slot;
+  /** Takes over the recent keys and values with the token that was placed, `keys.0`, `values.0` … */
+  add(recent: NamedTensors): void {
+    for (const name of this.names()) this.replace(`recent.${name}`, recent[name]!);
+    this.recent++;
   }
 
-  /** 0 for the slots that the token at `position` attends to, `MASKED` for the others. */
-  mask(position: number, type: LayerType): Float32Array {
-    const first = type === "sliding_attention" ? Math.max(0, position - this.arch.slidingWindow + 1) : 0;
-    return new Float32Array(this.capacity).fill(MASKED).fill(0, first, position + 1);
+  /**
+   * What `settle` needs: for each slot of the new cache, where its token lies in the old one with the recent tokens behind
+   * it, `[capacity]` int32. The caller disposes it.
+   */
+  order(): tf.Tensor1D {
+    const filled = this.longest + this.settled;
+    const capacity = Math.max(this.capacity, capacityFor(filled + RECENT));
+    const order = new Int32Array(capacity);
+    for (let i = 0; i < filled; i++) order[i] = i;
+    for (let i = 0; i < RECENT; i++) order[filled + i] = this.capacity + i;
+    return tf.tensor1d(order, "int32");
   }
 
-  private size(capacity: number): number {
-    return this.arch.kvHeads * capacity * this.arch.headDim;
+  /** Takes over a cache into which the recent tokens have gone, `keys.0`, `values.0` … */
+  settle(merged: NamedTensors): void {
+    for (const name of this.names()) {
+      this.replace(`cache.${name}`, merged[name]!);
+      this.replace(`recent.${name}`, this.empty);
+    }
+    this.capacity = merged["keys.0"]!.shape[2]!;
+    this.settled += this.recent;
+    this.recent = 0;
+  }
+
+  dispose(): void {
+    tf.dispose([...Object.values(this.held), this.empty]);
+  }
+
+  private names(): string[] {
+    const layers = [...Array(this.arch.layers).keys()];
+    return layers.flatMap((layer) => [`keys.${layer}`, `values.${layer}`]);
+  }
+
+  private replace(name: string, tensor: tf.Tensor): void {
+    const old = this.held[name]!;
+    this.held[name] = tensor;
+    if (old !== this.empty) old.dispose();
+  }
+
+  /** 0 for what the next token of each row sees, itself included, `MASKED` for the rest. */
+  private mask(type: LayerType): Float32Array {
+    const { arch, lengths, capacity, longest, settled, made } = this;
+    const columns = capacity + RECENT;
+    const mask = new Float32Array(lengths.length * columns).fill(MASKED);
+    for (const [row, length] of lengths.entries()) {
+      const first = type === "sliding_attention" ? Math.max(0, length + made - arch.slidingWindow + 1) : 0;
+      const start = row * columns;
+      if (first < length) mask.fill(0, start + first, start + length);
+      const from = Math.max(0, first - length);
+      if (from < settled) mask.fill(0, start + longest + from, start + longest + settled);
+      mask.fill(0, start + capacity + Math.max(0, from - settled), start + capacity + made - settled + 1);
+    }
+    return mask;
   }
 }

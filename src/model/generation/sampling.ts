@@ -9,6 +9,8 @@ export interface SamplingSettings {
   repetition_penalty: number;
 }
 
+export const NAN_LOGITS = "the model's logits are NaN: its weights or the adapter are broken";
+
 /** @throws RangeError naming the setting that is out of its range */
 export function checkSampling(settings: SamplingSettings): void {
   const demand = (ok: boolean, text: string) => {
@@ -67,16 +69,31 @@ function argmax(logits: Float32Array): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
     const value = logits[id]!;
-    if (Number.isNaN(value)) throw new ModelError("the model's logits are NaN: its weights or the adapter are broken");
+    if (Number.isNaN(value)) throw new ModelError(NAN_LOGITS);
     if (value > logits[best]!) best = id;
   }
   return best;
 }
 
-/** Ids by falling logit, at most `limit` of them (0: all). */
+/** Ids by falling logit, at most `limit` of them (0: all). Of equal logits the first comes first. */
 function strongest(logits: Float32Array, limit: number): number[] {
-  const ids = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
-  return limit ? ids.slice(0, limit) : ids;
+  if (limit === 0) return Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
+  // A large vocabulary is not sorted for a few of its words.
+  const ids: number[] = [];
+  for (let id = 0; id < logits.length; id++) {
+    const value = logits[id]!;
+    if (ids.length === limit && value <= logits[ids[limit - 1]!]!) continue;
+    let low = 0;
+    let high = ids.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (logits[ids[middle]!]! >= value) low = middle + 1;
+      else high = middle;
+    }
+    ids.splice(low, 0, id);
+    if (ids.length > limit) ids.pop();
+  }
+  return ids;
 }
 
 /** How many of the leading weights are needed to reach the share `topP`; at least one. */

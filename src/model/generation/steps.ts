@@ -15,7 +15,7 @@ export function traceable(step: (inputs: NamedTensors) => NamedTensors, name: st
     const engine = await ensureEngine();
     if (made?.engine !== engine) {
       made?.run.dispose();
-      made = { engine, run: engine.jit(step, { name, pure: true }) };
+      made = { engine, run: engine.jit(step, { name, pure: true, deferred: true }) };
     }
     return made.run(inputs);
   };
