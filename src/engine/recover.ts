@@ -14,6 +14,7 @@ interface EngineState {
  */
 export function recoverFromCut(): void {
   const engine = tf.engine();
+  (tf.backend() as { recoverFromCut?(): void }).recoverFromCut?.();
   const { state } = engine as unknown as { state: EngineState };
   if (state.gradientDepth === 0 && state.kernelDepth === 0 && !state.activeTape) return;
   state.gradientDepth = 0;

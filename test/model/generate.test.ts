@@ -30,12 +30,42 @@ for (const engine of ["wasm", "onnx"] as const) {
   });
 }
 
+for (const engine of ["wasm", "onnx"] as const) {
+  test(`several prompts at once continue as each alone, on ${engine}`, async () => {
+    await useEngine(engine);
+    await withoutLeaks(async () => {
+      const model = await load();
+      const long = Array.from({ length: 110 }, (_, i) => 6 + ((i * 37) % 200));
+      const prompts = [greedy.prompt, long, [2, 4, 14]];
+      const stop = { eos_token_id: [73] };
+      for (const options of [{}, { do_sample: true, temperature: 2, seed: 3 }]) {
+        const streamed: number[][] = prompts.map(() => []);
+        const on_token = (id: number, row: number) => streamed[row]!.push(id);
+        // Beyond the newest tokens' own room, and beyond a bucket of the cache.
+        const outputs = await model.generate(prompts, { max_new_tokens: 40, ...stop, ...options, on_token });
+        assert.deepEqual(
+          outputs,
+          prompts.map((prompt, row) => [...prompt, ...streamed[row]!]),
+        );
+        const alone = await model.generate(prompts[0]!, { max_new_tokens: 40, ...stop, ...options });
+        assert.deepEqual(outputs[0], alone);
+        if (options.do_sample) continue;
+        for (const row of [1, 2]) {
+          assert.deepEqual(outputs[row], await model.generate(prompts[row]!, { max_new_tokens: 40, ...stop }));
+        }
+      }
+      model.dispose();
+    });
+  });
+}
+
 test("the cache gives what a whole forward pass gives, beyond the window and a cache bucket", async () => {
+  await useEngine("auto");
   const model = await PeftModel.fromPretrained(await load(), figures("adapter-random"));
   const prompt = Array.from({ length: 125 }, (_, i) => 6 + ((i * 37) % 200));
-  const output = await model.generate(prompt, { max_new_tokens: 8, repetition_penalty: 1.3 });
+  const output = await model.generate(prompt, { max_new_tokens: 20, repetition_penalty: 1.3 });
   let ids = [...prompt];
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 20; i++) {
     const input_ids = tf.tensor2d([ids], undefined, "int32");
     const attention_mask = tf.onesLike(input_ids);
     const logits = model.logits(model.trainableParameters(), { input_ids, attention_mask });
@@ -76,6 +106,7 @@ test("an abort signal ends a generation", async () => {
 test("wrong prompts and settings are refused", async () => {
   const model = await load();
   await assert.rejects(model.generate([]), /the prompt is empty/);
+  await assert.rejects(model.generate([[2, 4], []]), /the prompt is empty/);
   await assert.rejects(model.generate([2, 271]), /input_ids\[1\] is 271, but the vocabulary has ids 0 to 270/);
   await assert.rejects(model.generate([2], { top_p: 0 }), /top_p must lie in \(0, 1\], got 0/);
   await assert.rejects(model.generate([2], { do_sample: true, temperature: 0 }), /temperature must be above 0/);

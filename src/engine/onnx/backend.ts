@@ -246,6 +246,14 @@ export class OnnxBackend extends tf.KernelBackend {
     if (left[0]) complain(left[0].shape);
   }
 
+  /** After a cut in the middle of a trace, which ran no `finally`: what it left pending can never be computed. */
+  recoverFromCut(): void {
+    if (!this.trace) return;
+    this.trace = undefined;
+    this.pending.clear();
+    forgetRecorded();
+  }
+
   /** What a session reads for a value whose bytes exist. */
   feed(value: Value): Feed {
     const storage = value.storage!;

@@ -174,9 +174,11 @@ function checkOutputs(label: string, outputs: NamedTensors): NamedTensors {
   return own;
 }
 
+// Not read anew at each trace: a cut may have left the one that forbids.
+const { assign } = tf.Variable.prototype;
+
 /** `Variable.assign` runs no kernel that could be heard of. Returns what undoes it. */
 function forbidAssign(label: string): () => void {
-  const { assign } = tf.Variable.prototype;
   tf.Variable.prototype.assign = function (this: tf.Variable) {
     throw new JitError(
       `jit(${label}): the step assigns the variable "${this.name}", which a replay would not repeat; ` +

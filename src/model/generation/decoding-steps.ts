@@ -63,7 +63,15 @@ function prefillStep(model: DecoderModel, inputs: NamedTensors, chosen: Chosen):
   const [batch, seq] = (inputs.input_ids as Tensor2D).shape;
   const room = capacityFor(seq) - seq;
   const outputs: NamedTensors = {};
-  const withRoom = (x: Tensor4D) => (room ? tf.pad(x, [[0, 0], [0, 0], [0, room], [0, 0]]) : x);
+  const withRoom = (x: Tensor4D) =>
+    room
+      ? tf.pad(x, [
+          [0, 0],
+          [0, 0],
+          [0, room],
+          [0, 0],
+        ])
+      : x;
   const pass: Pass = {
     batch,
     seq,

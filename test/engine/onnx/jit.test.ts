@@ -52,6 +52,31 @@ describe("jit on onnx", () => {
     step.dispose();
   });
 
+  test("deferred calls are asked for before the ones before them are done; a failure reaches the reader", async () => {
+    const table = tf.range(0, 8);
+    const step = engine.jit(
+      ({ at }: { at: tf.Tensor }) => ({ at: tf.add(at, tf.scalar(1, "int32")), value: tf.gather(table, at) }),
+      {
+        deferred: true,
+      },
+    );
+    let at: tf.Tensor = tf.tensor1d([5], "int32");
+    const values = [];
+    for (let i = 0; i < 4; i++) {
+      const outputs = await step({ at });
+      values.push(outputs.value.data());
+      tf.dispose([at, outputs.value]);
+      at = outputs.at;
+    }
+    const results = await Promise.allSettled(values);
+    assert.deepEqual(
+      results.map((result) => (result.status === "fulfilled" ? result.value[0] : result.reason.name)),
+      [5, 6, 7, "OnnxRuntimeError"],
+    );
+    tf.dispose([at, table]);
+    step.dispose();
+  });
+
   test("outputs that are an input, a weight, a constant, or the same tensor twice are the caller's", async () => {
     const x = tf.tensor1d([1, 2]);
     const weight = tf.tensor1d([5, 6]);
