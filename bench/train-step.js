@@ -27,7 +27,10 @@ const help = `node bench/train-step.js --config CONFIG.json --batch B --seq S --
 
 const options = readOptions();
 const kaisetsu = await loadKaisetsu();
-const result = await run();
+const result = await run().catch((error) => {
+  console.error(`train-step: ${error.message}`);
+  process.exit(1);
+});
 if (options.json) console.log(JSON.stringify(result));
 else {
   console.log(
