@@ -15,6 +15,7 @@ import { BitsAndBytesConfig } from "./four-bit/bits-and-bytes.js";
 import { quantize4bit } from "./four-bit/four-bit.js";
 import { isFourBit, isFourBitPart, readFourBit } from "./four-bit/four-bit-files.js";
 import { FourBitMatrix } from "./four-bit/four-bit-linear.js";
+import { hasNarrowTensors, narrowTensor } from "./narrow-tensor.js";
 import { isPartOf } from "./peft/target-modules.js";
 import type { ModelConfig } from "./types.js";
 
@@ -52,6 +53,11 @@ export const AutoModelForCausalLM = {
       for (const [name, shape] of shapes) {
         if (isFourBit(weights, name)) {
           quantized.set(name, new FourBitMatrix(await readFourBit(weights, name, shape)));
+          continue;
+        }
+        const narrow = quantization_config?.fields.load_in_4bit && narrowType(name, dtype, weights);
+        if (narrow && !inFourBit.has(name)) {
+          tensors.set(name, narrowTensor(await weights.readBits(name), shape, narrow));
           continue;
         }
         const stored = await weights.read(name);
@@ -114,6 +120,16 @@ function fourBitNames(arch: Architecture, config: BitsAndBytesConfig | undefined
 function quantized4bit(values: Float32Array, shape: number[], { fields }: BitsAndBytesConfig): FourBitMatrix {
   const format = { type: fields.bnb_4bit_quant_type, double: fields.bnb_4bit_use_double_quant };
   return new FourBitMatrix(quantize4bit(values, shape, format));
+}
+
+/** The tables of a large vocabulary are most of a 4-bit model. They are frozen, and of as few bits as on the disk. */
+const TABLES = ["model.embed_tokens.weight", "lm_head.weight"];
+
+/** The 16 bits in which a table can stay without a rounding; undefined: it has more, or the engine cannot. */
+function narrowType(name: string, dtype: FloatDtype, { entries }: WeightFiles): "float16" | "bfloat16" | undefined {
+  const stored = ({ F16: "float16", BF16: "bfloat16" } as const)[entries.get(name)!.dtype as "F16" | "BF16"];
+  const exact = dtype === "float32" || dtype === stored;
+  return TABLES.includes(name) && exact && hasNarrowTensors() ? stored : undefined;
 }
 
 function checkNames(dir: string, shapes: Map<string, number[]>, weights: WeightFiles): void {

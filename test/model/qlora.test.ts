@@ -4,7 +4,16 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import type { Tensor, Tensor2D } from "@tensorflow/tfjs";
 import * as tf from "@tensorflow/tfjs";
-import { AutoModelForCausalLM, BitsAndBytesConfig, type CausalLM, PeftModel, useEngine } from "../../src/index.js";
+import {
+  AutoModelForCausalLM,
+  BitsAndBytesConfig,
+  type CausalLM,
+  getPeftModel,
+  LoraConfig,
+  PeftModel,
+  type PreTrainedModel,
+  useEngine,
+} from "../../src/index.js";
 import {
   type HostTensor,
   readSafetensors,
@@ -153,4 +162,43 @@ test("broken 4-bit files are refused by name", async () => {
   );
   await refused((t) => t.set(state, { ...original.get(state)!, values: bytes }), /blocks of 32 are not supported/);
   await refused((t) => t.delete(state), /parameters that this model does not have: .*up_proj\.weight\.absmax/);
+});
+
+test("tables that the checkpoint has in 16 bits stay in 16 bits, and nothing else changes", async () => {
+  await useEngine("onnx");
+  const source = await load();
+  for (const dtype of ["bfloat16", "float16"] as const) {
+    await withoutLeaks(async () => {
+      const dir = scratchFolder();
+      await source.savePretrained(dir, { dtype });
+      const narrow = await AutoModelForCausalLM.fromPretrained(dir, { quantization_config: nf4 });
+      const wide = await AutoModelForCausalLM.fromPretrained(dir, { quantization_config: nf4 });
+      const name = "model.embed_tokens.weight";
+      wide.replaceParameters({ [name]: tf.add(wide.parameters().get(name)!, 0) });
+      const { inputs } = await forwardFigures("forward-right");
+      const step = (base: PreTrainedModel) => {
+        const model = getPeftModel(
+          base,
+          new LoraConfig({ r: 2, target_modules: ["q_proj"], init_lora_weights: false }),
+        );
+        const params = model.trainableParameters();
+        const names = Object.keys(params);
+        const { value, grads } = tf.valueAndGrads((...list: Tensor[]) =>
+          model.lossSum(Object.fromEntries(names.map((name, i) => [name, list[i]!])), inputs),
+        )(Object.values(params));
+        const { logits, loss } = model.forward(inputs);
+        return { model, tensors: [value, logits, loss!, ...grads] };
+      };
+      const saved = scratchFolder();
+      await narrow.savePretrained(saved);
+      const [written, original] = [saved, dir].map((dir) => readSafetensors(join(dir, "model.safetensors")));
+      assert.deepEqual((await written!).get(name), (await original!).get(name));
+      const [a, b] = [step(narrow), step(wide)];
+      for (const [i, tensor] of a.tensors.entries()) assert.deepEqual(values(tensor), values(b.tensors[i]!));
+      tf.dispose([...a.tensors, ...b.tensors, ...Object.values(inputs)]);
+      a.model.dispose();
+      b.model.dispose();
+    });
+  }
+  source.dispose();
 });

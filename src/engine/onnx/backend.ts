@@ -3,6 +3,7 @@ import { BoundedCache } from "./bounded-cache.js";
 import { Device, INLINE_BYTES, type RunResult } from "./device.js";
 import type { BufferPart, Feed } from "./device-core.js";
 import { fill } from "./kernels/kernel.js";
+import { isNarrow, widened } from "./kernels/narrow.js";
 import { type Program, program, sessionModel } from "./program.js";
 import { programCost } from "./program-cost.js";
 import { defaultSettings, type SessionSettings } from "./runtime.js";
@@ -110,7 +111,7 @@ export class OnnxBackend extends tf.KernelBackend {
   tensorInfo(value: Value): tf.TensorInfo {
     const dataId = {};
     this.hold(dataId, value, 1);
-    return { dataId, shape: value.shape as number[], dtype: value.type as tf.DataType };
+    return { dataId, shape: value.shape as number[], dtype: isNarrow(value) ? "float32" : (value.type as tf.DataType) };
   }
 
   foreignInfo(info: tf.TensorInfo): tf.TensorInfo {
@@ -121,9 +122,22 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** The value of one of this backend's tensors, or of another backend's, which is then moved here. */
   value(tensor: tf.TensorInfo): Value {
+    return widened(this.kept(tensor));
+  }
+
+  /** As `value`, but floats that are kept in 16 bits come as such. */
+  kept(tensor: tf.TensorInfo): Value {
     const { value } = this.entries.get(tensor.dataId);
     if (!value) throw new Error(`the onnx backend has no ${tensor.dtype} kernels`);
     return sameShape(value.shape, tensor.shape) ? value : reshape(value, tensor.shape);
+  }
+
+  /** From now on the tensor is kept in 32 bits. */
+  widen({ dataId }: tf.TensorInfo): void {
+    const { value, refCount } = this.entries.get(dataId);
+    if (!value || !isNarrow(value)) return;
+    this.hold(dataId, widened(value), refCount);
+    this.letGo(value);
   }
 
   foreign(tensor: tf.TensorInfo): tf.TensorInfo | undefined {
@@ -175,17 +189,29 @@ export class OnnxBackend extends tf.KernelBackend {
   override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
     const entry = this.entries.get(dataId);
     if (!entry.value) return cpuBackend().readSync(entry.foreign!.dataId);
+    if (isNarrow(entry.value)) {
+      const wide = this.tensorInfo(widened(entry.value));
+      try {
+        return await this.read(wide.dataId);
+      } finally {
+        this.disposeData(wide.dataId);
+      }
+    }
     return (this.onHost(entry.value) ?? (await this.device.read(devicePart(entry.value)))) as tf.BackendValues;
   }
 
   override readSync(dataId: tf.DataId): tf.BackendValues {
     const entry = this.entries.get(dataId);
     if (!entry.value) return cpuBackend().readSync(entry.foreign!.dataId);
-    return this.readValueSync(entry.value) as tf.BackendValues;
-  }
-
-  readValueSync(value: Value): HostArray {
-    return this.onHost(value) ?? this.device.readSync(devicePart(value));
+    if (isNarrow(entry.value)) {
+      const wide = this.tensorInfo(widened(entry.value));
+      try {
+        return this.readSync(wide.dataId);
+      } finally {
+        this.disposeData(wide.dataId);
+      }
+    }
+    return (this.onHost(entry.value) ?? this.device.readSync(devicePart(entry.value))) as tf.BackendValues;
   }
 
   /** The value's bytes if they are on this thread, computed or under way in any case. */

@@ -1,4 +1,4 @@
-import type { OrtRuntime, OrtSession, OrtTensor } from "./runtime.js";
+import type { OrtRuntime, OrtSession, OrtTensor, OrtType } from "./runtime.js";
 import type { ElementType, HostArray } from "./values.js";
 
 /** A buffer on the device, or `length` elements of it. */
@@ -126,19 +126,21 @@ export class DeviceCore {
   }
 
   private view(feed: Feed, { type, shape }: SessionInput): OrtTensor {
-    if (ArrayBuffer.isView(feed)) return new this.runtime.Tensor(type, feed, shape);
+    if (ArrayBuffer.isView(feed)) return new this.runtime.Tensor(type as OrtType, feed, shape);
     const buffer = this.buffer(feed.buffer);
     const key = `${type}[${shape}]${feed.offset}`;
     buffer.views ??= new Map();
     const known = buffer.views.get(key);
     if (known) return known;
-    const tensor = new this.runtime.Tensor(type, this.part(feed), shape);
+    const tensor = new this.runtime.Tensor(type as OrtType, this.part(feed, type), shape);
     buffer.views.set(key, tensor);
     return tensor;
   }
 
-  private part({ buffer, offset, length }: BufferPart): HostArray {
+  private part({ buffer, offset, length }: BufferPart, type?: ElementType): HostArray {
     const { data } = this.buffer(buffer);
+    // Two bytes as one number.
+    if (type === "uint16" && data instanceof Uint8Array) return new Uint16Array(data.buffer, 2 * offset, length);
     return data.length === length ? data : data.subarray(offset, offset + length);
   }
 

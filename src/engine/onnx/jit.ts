@@ -126,7 +126,10 @@ async function replay(
   deferred: boolean,
 ): Promise<NamedTensors> {
   const given: Record<string, Value> = {};
-  for (const [name, input] of Object.entries(inputs)) given[name] = backend.value(input);
+  for (const [name, input] of Object.entries(inputs)) {
+    backend.widen(input);
+    given[name] = backend.value(input);
+  }
   if (Object.values(given).some((value) => !value.storage)) backend.flush();
   const valueOf = (source: Source) => ("input" in source ? given[source.input]! : source.value);
   const computed = await compute(backend, plan, (source) => backend.feed(valueOf(source)), deferred);

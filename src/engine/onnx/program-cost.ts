@@ -1,5 +1,5 @@
 import type { Program } from "./program.js";
-import type { GraphNode, Value } from "./values.js";
+import { type GraphNode, type Value, WIDTH } from "./values.js";
 
 export interface ProgramCost {
   /** Elements computed, and twice the multiplications of matrix products. */
@@ -41,6 +41,5 @@ function operationsOf({ op, inputs, outputs, attributes }: GraphNode): number {
 export const PRODUCTS = new Set(["MatMul", "FusedMatMul", "MatMulBnb4"]);
 
 function bytesOf({ size, type }: Value): number {
-  const width = type === "bool" || type === "uint8" ? 1 : type === "int64" ? 8 : 4;
-  return size * width;
+  return size * WIDTH[type];
 }

@@ -1,10 +1,11 @@
 import type { BufferPart, SessionModel } from "./device-core.js";
+import { inKeptOrder } from "./kept-order.js";
 import { PRODUCTS, programCost } from "./program-cost.js";
 import { encodeModel, type InitializerSpec, type NodeSpec, type TensorSpec } from "./protobuf.js";
 import { type SessionSettings, sessionOptions } from "./runtime.js";
 import { scaledProducts } from "./scaled-products.js";
 import { sharedProducts } from "./shared-products.js";
-import { type GraphNode, type HostArray, nextOrder, ONNX_TYPE, type Value } from "./values.js";
+import { type GraphNode, type HostArray, nextOrder, ONNX_TYPE, type Value, WIDTH } from "./values.js";
 
 /** The pending graph that computes some values, with everything named. */
 export interface Program {
@@ -95,9 +96,7 @@ export function sessionModel(
     new Set(outputs.map(({ label }) => label)),
   );
   const model = encodeModel({
-    // ONNX Runtime walks back from the last node and, among the inputs of a node, computes the highest numbered first.
-    // Reversed, it keeps to the recorded order: a layer recomputed for its gradient is not computed before its turn.
-    nodes: specs.reverse(),
+    nodes: inKeptOrder(specs, resultBytes(nodes)),
     inputs: feeds.map(tensorSpec),
     outputs: outputs.map(tensorSpec),
     initializers: [
@@ -140,6 +139,10 @@ function nodeSpec(node: GraphNode, taken: Program["taken"], weights: ReadonlyMap
     outputs: node.outputs.map((value) => value.label),
     attributes: node.attributes,
   };
+}
+
+function resultBytes(nodes: readonly GraphNode[]): Map<string, number> {
+  return new Map(nodes.flatMap(({ outputs }) => outputs.map(({ label, size, type }) => [label, size * WIDTH[type]])));
 }
 
 /** The name and value of a constant that is one number without axes. */

@@ -33,16 +33,20 @@ export interface GraphSpec {
 }
 
 const IR_VERSION = 9;
-const OPSETS = [
-  { domain: "", version: 20 },
-  { domain: "com.microsoft", version: 1 },
-];
+/** Of ONNX's own operators. Execution providers lag behind the newest, so only graphs that need it ask for it. */
+const OPSET = 20;
+const OPSET_WITH_BITCAST = 26;
 
 /** A serialised ModelProto. */
 export function encodeModel(graph: GraphSpec): Uint8Array {
   const model = new Writer();
   model.int(1, IR_VERSION);
-  for (const { domain, version } of OPSETS) {
+  const version = graph.nodes.some(({ op }) => op === "BitCast") ? OPSET_WITH_BITCAST : OPSET;
+  const opsets = [
+    { domain: "", version },
+    { domain: "com.microsoft", version: 1 },
+  ];
+  for (const { domain, version } of opsets) {
     model.message(8, (opset) => {
       opset.string(1, domain);
       opset.int(2, version);

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { type CpuBackend, cpuBackend, OnnxBackend } from "./backend.js";
 import { kernels } from "./kernels/index.js";
 import type { Kernel } from "./kernels/kernel.js";
+import { narrowKernels } from "./kernels/narrow.js";
 import type { Value } from "./values.js";
 
 export const BACKEND_NAME = "onnx";
@@ -32,6 +33,7 @@ export function sharedBackend(): OnnxBackend {
 type KernelCall = Parameters<tf.KernelFunc>[0];
 
 function recorded(kernelName: string, kernel: Kernel): tf.KernelFunc {
+  const takesNarrow = kernelName in narrowKernels;
   return ({ inputs, attrs, backend: anyBackend }: KernelCall) => {
     const backend = anyBackend as OnnxBackend;
     backend.beforeKernel();
@@ -39,7 +41,7 @@ function recorded(kernelName: string, kernel: Kernel): tf.KernelFunc {
     if (isForeign(inputs, attrs)) {
       return onCpu(kernelName, tf.getKernel(kernelName, "cpu").kernelFunc, { inputs, attrs, backend });
     }
-    const values = mapInputs(inputs, (input) => backend.value(input));
+    const values = mapInputs(inputs, (input) => (takesNarrow ? backend.kept(input) : backend.value(input)));
     const result = kernel(values as never, (attrs ?? {}) as never);
     return Array.isArray(result) ? result.map((value) => backend.tensorInfo(value)) : backend.tensorInfo(result);
   };
@@ -62,7 +64,7 @@ function isForeign(inputs: tf.NamedTensorInfoMap, attributes: unknown): boolean 
 
 function announce(backend: OnnxBackend, kernelName: string, inputs: tf.NamedTensorInfoMap): void {
   for (const input of tensorsOf(inputs)) {
-    backend.trace!.onInput(kernelName, input, backend.foreign(input) ? undefined : backend.value(input).storage);
+    backend.trace!.onInput(kernelName, input, backend.foreign(input) ? undefined : backend.kept(input).storage);
   }
 }
 

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 
 /** Type strings of onnxruntime-common. */
-export type OrtType = "float32" | "int32" | "int64" | "uint8" | "bool";
+export type OrtType = "float32" | "int32" | "int64" | "uint8" | "uint16" | "bool";
 
 export interface OrtTensor {
   readonly data: ArrayBufferView & ArrayLike<number | bigint>;

@@ -88,7 +88,7 @@ function describe(
   };
   const computed: Value[] = [];
   const tracedOutputs = Object.entries(outputs).map(([name, tensor]): TracedOutput => {
-    const value = backend.value(tensor);
+    const value = backend.kept(tensor);
     const { shape } = tensor;
     if (value.storage) return { name, shape, from: sourceOf(value) };
     if (!computed.includes(value)) computed.push(value);

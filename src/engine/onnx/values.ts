@@ -1,11 +1,37 @@
 import type { Attribute } from "./protobuf.js";
 
-/** Element types that graphs use; tensors have the first three, the rest only appear between nodes. */
-export type ElementType = "float32" | "int32" | "bool" | "int64" | "uint8";
-export type HostArray = Float32Array | Int32Array | Uint8Array | BigInt64Array;
+/**
+ * Element types that graphs use; tensors have the first three, the rest only appear between nodes. A float32 tensor may be
+ * kept in 16 bits (kernels/narrow.ts).
+ */
+export type ElementType = "float32" | "int32" | "bool" | "int64" | "uint8" | "uint16" | NarrowType;
+/** Floats of 16 bits. */
+export type NarrowType = "float16" | "bfloat16";
+export type HostArray = Float32Array | Int32Array | Uint8Array | Uint16Array | BigInt64Array;
 
 /** onnx.TensorProto.DataType */
-export const ONNX_TYPE: Record<ElementType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 };
+export const ONNX_TYPE: Record<ElementType, number> = {
+  float32: 1,
+  uint8: 2,
+  uint16: 4,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
+};
+
+/** Bytes of one element. */
+export const WIDTH: Record<ElementType, number> = {
+  float32: 4,
+  uint8: 1,
+  uint16: 2,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+  float16: 2,
+  bfloat16: 2,
+};
 
 /**
  * Bytes that exist: on this thread, on the device, or both. Several values may show the same bytes in different shapes.
@@ -175,6 +201,14 @@ export function view(value: Value, shape: readonly number[], offset: number): Va
   return part;
 }
 
+/** The same bytes as elements of another type; they must exist. `offset` and `shape` count those elements. */
+export function reinterpret(value: Value, type: ElementType, shape: readonly number[], offset: number): Value {
+  if (!value.storage) throw new Error(`onnx: bytes that are to be read as ${type} must be given, not computed`);
+  const part = new Value(shape, type, nextOrder(), offset);
+  part.storage = value.storage;
+  return part;
+}
+
 export function retain(value: Value): void {
   if (value.uses++ > 0) return;
   if (value.node) value.node.uses++;
@@ -202,6 +236,10 @@ export function arrayOf(type: ElementType, length: number): HostArray {
       return new Int32Array(length);
     case "int64":
       return new BigInt64Array(length);
+    case "uint16":
+    case "float16":
+    case "bfloat16":
+      return new Uint16Array(length);
     default:
       return new Uint8Array(length);
   }

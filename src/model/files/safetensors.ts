@@ -80,11 +80,26 @@ export class SafetensorsFile {
     return { dtype, shape, values };
   }
 
+  /**
+   * The bits of a tensor of F16 or BF16, as they are stored.
+   * @throws SafetensorsError when there is no tensor of that name, or it is of another type
+   */
+  async readBits(name: string): Promise<Uint16Array> {
+    const entry = this.tensors.get(name);
+    if (entry?.dtype !== "F16" && entry?.dtype !== "BF16") {
+      throw new SafetensorsError(this.path, `it holds no F16 or BF16 tensor named ${name}`);
+    }
+    return this.raw(new Uint16Array((entry.end - entry.begin) / 2), this.dataStart + entry.begin);
+  }
+
   close(): Promise<void> {
     return this.handle.close();
   }
 
-  private async raw<T extends Float32Array | Int32Array | Uint8Array>(values: T, start: number): Promise<T> {
+  private async raw<T extends Float32Array | Int32Array | Uint8Array | Uint16Array>(
+    values: T,
+    start: number,
+  ): Promise<T> {
     await readFully(this.handle, Buffer.from(values.buffer, values.byteOffset, values.byteLength), start);
     return values;
   }

@@ -8,6 +8,8 @@ import { type HostTensor, SafetensorsFile, type TensorEntry } from "./safetensor
 export interface WeightFiles {
   readonly entries: ReadonlyMap<string, TensorEntry>;
   read(name: string): Promise<HostTensor>;
+  /** The bits of a tensor of F16 or BF16. */
+  readBits(name: string): Promise<Uint16Array>;
   close(): Promise<void>;
 }
 
@@ -65,6 +67,7 @@ async function openFiles(paths: string[]): Promise<WeightFiles> {
   return {
     entries,
     read: (name) => home.get(name)!.read(name),
+    readBits: (name) => home.get(name)!.readBits(name),
     close,
   };
 }

@@ -4,6 +4,7 @@ import { fourBitKernels } from "./four-bit.js";
 import { gatherKernels } from "./gather.js";
 import type { Kernels } from "./kernel.js";
 import { matmulKernels } from "./matmul.js";
+import { narrowKernels } from "./narrow.js";
 import { reduceKernels } from "./reduce.js";
 import { shapeKernels } from "./shape.js";
 import { unaryKernels } from "./unary.js";
@@ -18,4 +19,5 @@ export const kernels: Kernels = {
   ...matmulKernels,
   ...fourBitKernels,
   ...decoderKernels,
+  ...narrowKernels,
 };

@@ -47,6 +47,10 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): numb
   return sameShape(a, b) ? [...a] : tf.backend_util.assertAndGetBroadcastShape(a as number[], b as number[]);
 }
 
+export function broadcastTo(x: Value, shape: readonly number[]): Value {
+  return sameShape(shape, x.shape) ? x : emit("Expand", [x, indices(shape)], shape, x.type);
+}
+
 /** ONNX nodes with both shapes broadcast, as every binary operator does. */
 export function binary(op: string, a: Value, b: Value, type: ElementType = a.type): Value {
   return emit(op, [a, b], broadcastShape(a.shape, b.shape), type);

@@ -3,7 +3,7 @@ import { emit, reshape, type Value } from "../values.js";
 import { binary, broadcastShape, cast, fill, type Kernels } from "./kernel.js";
 import { unaryKernels } from "./unary.js";
 
-interface Products {
+export interface Products {
   transposeA: boolean;
   transposeB: boolean;
 }

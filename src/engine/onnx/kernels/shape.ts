@@ -12,7 +12,7 @@ import {
   type Value,
   view,
 } from "../values.js";
-import { cast, fill, type Kernels, scalar, transpose, type Unary } from "./kernel.js";
+import { broadcastTo, cast, fill, type Kernels, scalar, transpose, type Unary } from "./kernel.js";
 
 /** Kernels that move elements and make new tensors, but compute nothing. */
 export const shapeKernels: Kernels = {
@@ -182,10 +182,6 @@ function tile(x: Value, reps: number[]): Value {
   if (sameShape(shape, x.shape)) return x;
   if (x.shape.every((size, i) => size === 1 || reps[i] === 1)) return broadcastTo(x, shape);
   return emit("Tile", [x, indices(reps)], shape, x.type);
-}
-
-function broadcastTo(x: Value, shape: number[]): Value {
-  return sameShape(shape, x.shape) ? x : emit("Expand", [x, indices(shape)], shape, x.type);
 }
 
 /** Counts down, without being told, where the end lies below the start. */
