@@ -1,3 +1,4 @@
+import { addedProducts } from "./added-products.js";
 import type { BufferPart, SessionModel } from "./device-core.js";
 import { inKeptOrder } from "./kept-order.js";
 import { PRODUCTS, programCost } from "./program-cost.js";
@@ -75,8 +76,8 @@ export function program(outputs: readonly Value[], { share = false } = {}): Prog
   return { key: key.join(" "), nodes, feeds, literals, outputs, taken };
 }
 
-/** About a millisecond on one core. */
-const SMALL_OPERATIONS = 4e6;
+/** A few hundred microseconds on one core. */
+const SMALL_OPERATIONS = 1e6;
 
 /**
  * The ONNX model of a program.
@@ -90,17 +91,23 @@ export function sessionModel(
   const { nodes, feeds, literals, outputs, taken } = graph;
   // Threads cost more than they give in a small graph, above all where other programs run too.
   const threads = programCost(graph).operations < SMALL_OPERATIONS ? 1 : settings.threads;
-  const specs = scaledProducts(
+  const names = new Set(outputs.map(({ label }) => label));
+  const scaled = scaledProducts(
     nodes.map((node) => nodeSpec(node, taken, weights)),
     new Map(literals.flatMap((value) => numberIn(value))),
-    new Set(outputs.map(({ label }) => label)),
+    names,
   );
+  const specs =
+    settings.device === "cpu"
+      ? addedProducts(scaled, shapesOf(graph, weights.keys()), names)
+      : { nodes: scaled, initializers: [] };
   const model = encodeModel({
-    nodes: inKeptOrder(specs, resultBytes(nodes)),
+    nodes: inKeptOrder(specs.nodes, resultBytes(nodes)),
     inputs: feeds.map(tensorSpec),
     outputs: outputs.map(tensorSpec),
     initializers: [
       ...literals.map(initializerSpec),
+      ...specs.initializers,
       ...[...weights.keys()].map((value) => ({ ...tensorSpec(value), name: weightName(value) })),
     ],
   });
@@ -143,6 +150,14 @@ function nodeSpec(node: GraphNode, taken: Program["taken"], weights: ReadonlyMap
 
 function resultBytes(nodes: readonly GraphNode[]): Map<string, number> {
   return new Map(nodes.flatMap(({ outputs }) => outputs.map(({ label, size, type }) => [label, size * WIDTH[type]])));
+}
+
+function shapesOf({ nodes, feeds, literals }: Program, weights: Iterable<Value>): Map<string, readonly number[]> {
+  const values = [...nodes.flatMap(({ outputs }) => outputs), ...feeds, ...literals];
+  return new Map([
+    ...values.map(({ label, shape }) => [label, shape] as const),
+    ...[...weights].map((value) => [weightName(value), value.shape] as const),
+  ]);
 }
 
 /** The name and value of a constant that is one number without axes. */
