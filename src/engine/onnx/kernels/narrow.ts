@@ -13,7 +13,6 @@ export const narrowKernels: Kernels = {
   /** Takes `bits` over. */
   KaisetsuNarrowTensor: (_: object, { bits, shape, type }: { bits: Uint16Array; shape: number[]; type: NarrowType }) =>
     hostValue(shape, type, bits),
-  Identity: ({ x }: Unary) => x,
   Reshape: shapeKernels.Reshape!,
   Slice: orElse(shapeKernels.Slice!, ({ x }: Unary, attributes: { begin: number[]; size: number[] }) =>
     slice(x, attributes),
