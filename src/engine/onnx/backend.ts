@@ -2,9 +2,10 @@ import * as tf from "@tensorflow/tfjs";
 import { BoundedCache } from "./bounded-cache.js";
 import { Device, INLINE_BYTES, type RunResult } from "./device.js";
 import type { BufferPart, Feed } from "./device-core.js";
+import { Entries, type Entry } from "./entries.js";
 import { fill } from "./kernels/kernel.js";
 import { isNarrow, widened } from "./kernels/narrow.js";
-import { type Program, program, sessionModel } from "./program.js";
+import { type Program, program, programKey, sessionModel, sessionPlan } from "./program.js";
 import { programCost } from "./program-cost.js";
 import { defaultSettings, type SessionSettings } from "./runtime.js";
 import {
@@ -23,14 +24,6 @@ import {
   sameShape,
   Value,
 } from "./values.js";
-
-/** What a tensor's data id stands for. */
-interface Entry {
-  /** Undefined: a string or complex tensor, which TensorFlow.js's cpu backend keeps. */
-  value: Value | undefined;
-  foreign: tf.TensorInfo | undefined;
-  refCount: number;
-}
 
 interface CachedSession {
   id: number;
@@ -62,7 +55,7 @@ export class OnnxBackend extends tf.KernelBackend {
   disposed = false;
   /** Set while `jit` traces. */
   trace: TraceListener | undefined;
-  private readonly entries = new tf.DataStorage<Entry>(this, tf.engine());
+  private readonly entries = new Entries(this);
   /** Values of tensors that no session has computed yet. */
   private readonly pending = new Set<Value>();
   /** Sessions of graphs that were recorded, not traced by `jit`. */
@@ -87,9 +80,7 @@ export class OnnxBackend extends tf.KernelBackend {
   // --- tensors
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
-    const dataId = {};
-    this.move(dataId, values, shape, dtype, 1);
-    return dataId;
+    return this.entries.add(this.keep(values, shape, dtype));
   }
 
   override move(
@@ -99,25 +90,30 @@ export class OnnxBackend extends tf.KernelBackend {
     dtype: tf.DataType,
     refCount: number,
   ): void {
+    this.entries.set(dataId, { ...this.keep(values, shape, dtype), refCount });
+  }
+
+  private keep(values: tf.BackendValues, shape: number[], dtype: tf.DataType): Pick<Entry, "value" | "foreign"> {
     if (dtype === "string" || dtype === "complex64") {
-      const cpu = cpuBackend();
-      this.entries.set(dataId, { value: undefined, foreign: cpu.makeTensorInfo(shape, dtype, values), refCount });
-    } else {
-      this.hold(dataId, this.store(values as ArrayLike<number>, shape, dtype), refCount);
+      return { value: undefined, foreign: cpuBackend().makeTensorInfo(shape, dtype, values) };
     }
+    const value = this.store(values as ArrayLike<number>, shape, dtype);
+    this.hold(value);
+    return { value, foreign: undefined };
   }
 
   /** A data id for what a kernel returned. */
   tensorInfo(value: Value): tf.TensorInfo {
-    const dataId = {};
-    this.hold(dataId, value, 1);
-    return { dataId, shape: value.shape as number[], dtype: isNarrow(value) ? "float32" : (value.type as tf.DataType) };
+    this.hold(value);
+    return {
+      dataId: this.entries.add({ value, foreign: undefined }),
+      shape: value.shape as number[],
+      dtype: isNarrow(value) ? "float32" : (value.type as tf.DataType),
+    };
   }
 
   foreignInfo(info: tf.TensorInfo): tf.TensorInfo {
-    const dataId = {};
-    this.entries.set(dataId, { value: undefined, foreign: info, refCount: 1 });
-    return { dataId, shape: info.shape, dtype: info.dtype };
+    return { dataId: this.entries.add({ value: undefined, foreign: info }), shape: info.shape, dtype: info.dtype };
   }
 
   /** The value of one of this backend's tensors, or of another backend's, which is then moved here. */
@@ -134,9 +130,12 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** From now on the tensor is kept in 32 bits. */
   widen({ dataId }: tf.TensorInfo): void {
-    const { value, refCount } = this.entries.get(dataId);
+    const entry = this.entries.get(dataId);
+    const { value } = entry;
     if (!value || !isNarrow(value)) return;
-    this.hold(dataId, widened(value), refCount);
+    const wide = widened(value);
+    this.hold(wide);
+    entry.value = wide;
     this.letGo(value);
   }
 
@@ -162,9 +161,10 @@ export class OnnxBackend extends tf.KernelBackend {
     if (!this.entries.has(dataId)) return true;
     const entry = this.entries.get(dataId);
     if (--entry.refCount > 0 && !force) return false;
+    const { value, foreign } = entry;
     this.entries.delete(dataId);
-    if (entry.foreign) cpuBackend().disposeIntermediateTensorInfo(entry.foreign);
-    if (entry.value) this.letGo(entry.value);
+    if (foreign) cpuBackend().disposeIntermediateTensorInfo(foreign);
+    if (value) this.letGo(value);
     return true;
   }
 
@@ -181,7 +181,7 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   override numDataIds(): number {
-    return this.entries.numDataIds();
+    return this.entries.count;
   }
 
   // --- reading
@@ -229,7 +229,7 @@ export class OnnxBackend extends tf.KernelBackend {
     const outputs = [...this.pending];
     if (outputs.length === 0) return;
     const graph = program(outputs);
-    const session = this.sessions.get(graph.key, () => this.load(graph)).id;
+    const session = this.sessions.get(programKey(graph), () => this.load(graph)).id;
     const buffers = this.device.run(
       session,
       graph.feeds.map((value) => this.feed(value)),
@@ -243,7 +243,10 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   private load(graph: Program): CachedSession {
-    return { id: this.device.load(sessionModel(graph, this.settings)), bytes: programCost(graph).peakBytes };
+    return {
+      id: this.device.load(sessionModel(sessionPlan(graph, this.settings))),
+      bytes: programCost(graph).peakBytes,
+    };
   }
 
   /** Called before each kernel. */
@@ -308,12 +311,11 @@ export class OnnxBackend extends tf.KernelBackend {
     storage.host = undefined;
   }
 
-  private hold(dataId: tf.DataId, value: Value, refCount: number): void {
+  private hold(value: Value): void {
     retain(value);
     value.holders++;
     if (value.storage) value.storage.holders++;
     else this.pending.add(value);
-    this.entries.set(dataId, { value, foreign: undefined, refCount });
   }
 
   private letGo(value: Value): void {

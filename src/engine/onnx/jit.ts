@@ -9,10 +9,20 @@ import type { RunResult } from "./device.js";
 import type { Feed } from "./device-core.js";
 import { JitError } from "./errors.js";
 import { packedWeights } from "./packed-weights.js";
-import { sessionModel } from "./program.js";
+import { type SessionPlan, sessionModel, sessionPlan } from "./program.js";
 import { programCost } from "./program-cost.js";
 import { BACKEND_NAME } from "./register.js";
-import { releaseTrace, type Source, type Trace, traceStep } from "./trace.js";
+import {
+  forget,
+  type Listing,
+  listing,
+  type Recording,
+  recordStep,
+  releaseTrace,
+  type Source,
+  type Trace,
+  traceOf,
+} from "./trace.js";
 import type { Value } from "./values.js";
 
 /** How much of the machine's memory the matrices of one session may take. */
@@ -22,25 +32,20 @@ const PACKED_BYTES = totalmem() / 32;
 interface Plan {
   session: number;
   trace: Trace;
-  /** Weights from outside of the step: they must not have been disposed. */
-  captured: Value[];
-  calls: number;
-  /** Spent in replays, and in recording the step. */
-  replayMs: number;
-  recordMs: number;
+  /** Of the first recording; none for a pure step. */
+  listing: Listing | undefined;
+  readers: Recording["readers"];
   /** Its session's working memory, and the matrices that it keeps. */
   bytes: number;
 }
 
-/** How much of the time of its replays a step's checks may take. */
-const CHECK_SHARE = 0.05;
-
 /**
  * Traces `step` once per shape of its inputs and replays it as one session from then on.
  *
- * What changes between calls without being an input (a number, a random draw, another branch) would be frozen by a replay.
- * So before a call is replayed the step is recorded again and compared: on every call of a step that takes little to
- * record, on the 2nd, 4th, 8th, 16th… call of any, and never for a step that is said to be pure.
+ * What changes between calls without being an input (a number, a random draw, another branch, another tensor) would be
+ * frozen by a replay. So on every call the step is recorded again, while the other thread computes the replay; where the
+ * recording differs from the first, the call throws and nobody sees what was computed. A step that is said to be pure is
+ * recorded once a shape.
  */
 export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   backend: OnnxBackend,
@@ -53,21 +58,16 @@ export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   let disposed = false;
   const anyStep = step as unknown as (inputs: NamedTensors) => NamedTensors;
 
-  const planFor = async (inputs: NamedTensors): Promise<Plan> => {
-    const key = signature(inputs);
-    const known = plans.find(key);
-    if (known) return known;
-    // Two calls at the same time need one plan.
-    const made = making.get(key) ?? makePlan(backend, label, anyStep, inputs, plans.room / 2);
+  const record = (inputs: NamedTensors): Recording => recordStep(backend, label, anyStep, inputs);
+
+  const make = async (key: string, inputs: NamedTensors): Promise<Plan> => {
+    const made = makePlan(backend, record(inputs), { room: plans.room / 2, pure });
     making.set(key, made);
     try {
-      const plan = await made;
-      if (!plans.find(key)) plans.add(key, plan);
-      if (disposed) {
-        plans.clear();
-        throw new JitError(`jit(${label}) was disposed while it was being made`);
-      }
-      return plan;
+      const plan = plans.add(key, await made);
+      if (!disposed) return plan;
+      plans.clear();
+      throw new JitError(`jit(${label}) was disposed while it was being made`);
     } finally {
       making.delete(key);
     }
@@ -76,14 +76,21 @@ export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   const call = async (inputs: I): Promise<O> => {
     if (disposed) throw new JitError(`jit(${label}) was called after dispose()`);
     checkInputs(label, inputs);
-    const plan = await planFor(inputs);
+    const key = signature(inputs);
+    const known = plans.find(key);
+    const underWay = making.get(key);
+    if (!known && !underWay) return (await replay(backend, await make(key, inputs), inputs, deferred)) as O;
+    const plan = known ?? (await underWay!);
     checkCaptured(label, plan);
-    plan.calls++;
-    if (!pure && plan.calls > 1 && isDue(plan)) verify(backend, label, anyStep, inputs, plan);
-    const start = performance.now();
-    const outputs = (await replay(backend, plan, inputs, deferred)) as O;
-    plan.replayMs += performance.now() - start;
-    return outputs;
+    const replayed = replay(backend, plan, inputs, deferred);
+    try {
+      // The other thread is at work by now: this one would only wait.
+      if (!pure) verify(backend, label, plan, record(inputs));
+    } catch (error) {
+      await replayed.then(tf.dispose, () => {});
+      throw error;
+    }
+    return (await replayed) as O;
   };
 
   return Object.assign(call, {
@@ -94,29 +101,36 @@ export function onnxJit<I extends NamedTensors, O extends NamedTensors>(
   });
 }
 
-/** @param room bytes that packed matrices may take */
+/**
+ * Each part holds the event loop up for a while; between them timers and messages get their turn.
+ * @param options.room bytes that packed matrices may take
+ */
 async function makePlan(
   backend: OnnxBackend,
-  label: string,
-  step: (inputs: NamedTensors) => NamedTensors,
-  inputs: NamedTensors,
-  room: number,
+  recording: Recording,
+  { room, pure }: { room: number; pure: boolean },
 ): Promise<Plan> {
-  const start = performance.now();
-  const trace = traceStep(backend, label, step, inputs);
-  const recordMs = performance.now() - start;
-  // Recording took a while, and writing the model will: timers and messages get their turn between.
+  let trace: Trace;
+  let listed: Listing | undefined;
+  let plan: SessionPlan;
+  let bytes: number;
+  try {
+    await setImmediate();
+    trace = traceOf(backend, recording);
+    listed = pure ? undefined : listing(recording);
+    const frozen = new Set(trace.captured);
+    const packed = packedWeights(trace.graph, (value) => frozen.has(value), Math.min(PACKED_BYTES, room));
+    const places = new Map([...packed.weights].map((value) => [value, backend.onDevice(value)]));
+    plan = sessionPlan(trace.graph, backend.settings, places);
+    bytes = programCost(trace.graph).peakBytes + packed.bytes;
+    // The session will have the graph; its nodes would only take memory.
+    trace.graph.nodes = [];
+  } finally {
+    forget(backend, recording);
+  }
   await setImmediate();
-  // A constant that the step made has no tensor any more; a weight from outside has.
-  const captured = trace.retained.filter((value) => value.storage!.holders > 0);
-  const frozen = new Set(captured);
-  const packed = packedWeights(trace.graph, (value) => frozen.has(value), Math.min(PACKED_BYTES, room));
-  const places = new Map([...packed.weights].map((value) => [value, backend.onDevice(value)]));
-  const session = backend.device.load(sessionModel(trace.graph, backend.settings, places));
-  const bytes = programCost(trace.graph).peakBytes + packed.bytes;
-  // The session has the graph; its nodes would only take memory.
-  trace.graph.nodes = [];
-  return { session, trace, captured, calls: 0, replayMs: 0, recordMs, bytes };
+  const session = backend.device.load(sessionModel(plan));
+  return { session, trace, listing: listed, readers: recording.readers, bytes };
 }
 
 async function replay(
@@ -155,35 +169,26 @@ async function compute(
   return graph.outputs.map(({ shape, type }, i) => backend.resultValue(results[i]!, shape, type));
 }
 
-function checkCaptured(label: string, plan: Plan): void {
-  for (const value of plan.captured) {
-    if (value.storage!.holders > 0) continue;
+function checkCaptured(label: string, { trace, readers }: Plan): void {
+  for (const { shape, storage } of trace.captured) {
+    if (storage!.holders > 0) continue;
     throw new JitError(
-      `jit(${label}): a tensor of shape [${value.shape}] that the step reads (first in ` +
-        `${plan.trace.readers.get(value.storage!)}) has been disposed; pass it as an input, or make the step anew`,
+      `jit(${label}): a tensor of shape [${shape}] that the step reads (first in ` +
+        `${readers.get(storage!)}) has been disposed; pass it as an input, or make the step anew`,
     );
   }
 }
 
-function verify(
-  backend: OnnxBackend,
-  label: string,
-  step: (inputs: NamedTensors) => NamedTensors,
-  inputs: NamedTensors,
-  plan: Plan,
-): void {
-  const before = plan.trace.listing;
-  const start = performance.now();
-  const trace = traceStep(backend, label, step, inputs);
-  releaseTrace(backend, trace);
-  plan.recordMs += performance.now() - start;
-  const now = trace.listing;
+function verify(backend: OnnxBackend, label: string, { listing: first }: Plan, recording: Recording): void {
+  const before = first!.lines;
+  const now = listing(recording, first).lines;
+  forget(backend, recording);
   const at = before.findIndex((line, i) => line !== now[i]);
   if (at < 0 && before.length === now.length) return;
   const [was, is] = [before[at] ?? "nothing", now[at < 0 ? before.length : at] ?? "nothing"];
   throw new JitError(
     `jit(${label}): the step does not do the same on every call: it computed "${shorten(was)}" and now ` +
-      `"${shorten(is)}". A number that changes must be an input of the step (a tensor), and so must a random mask`,
+      `"${shorten(is)}". A number or tensor that changes must be an input of the step, and so must a random mask`,
   );
 }
 
@@ -209,12 +214,6 @@ function checkInputs(label: string, inputs: NamedTensors): void {
 function signature(inputs: NamedTensors): string {
   const names = Object.keys(inputs).sort();
   return names.map((name) => `${name}:${inputs[name]!.dtype}[${inputs[name]!.shape}]`).join(" ");
-}
-
-/** Whether the step shall be recorded again before this call. */
-function isDue({ calls, replayMs, recordMs }: Plan): boolean {
-  const powerOfTwo = (calls & (calls - 1)) === 0;
-  return powerOfTwo || recordMs < CHECK_SHARE * replayMs;
 }
 
 function shorten(text: string): string {

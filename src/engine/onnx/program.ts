@@ -2,7 +2,7 @@ import { addedProducts } from "./added-products.js";
 import type { BufferPart, SessionModel } from "./device-core.js";
 import { inKeptOrder } from "./kept-order.js";
 import { PRODUCTS, programCost } from "./program-cost.js";
-import { encodeModel, type InitializerSpec, type NodeSpec, type TensorSpec } from "./protobuf.js";
+import { encodeModel, type GraphSpec, type InitializerSpec, type NodeSpec, type TensorSpec } from "./protobuf.js";
 import { type SessionSettings, sessionOptions } from "./runtime.js";
 import { scaledProducts } from "./scaled-products.js";
 import { sharedProducts } from "./shared-products.js";
@@ -10,8 +10,6 @@ import { type GraphNode, type HostArray, nextOrder, ONNX_TYPE, type Value, WIDTH
 
 /** The pending graph that computes some values, with everything named. */
 export interface Program {
-  /** Equal for graphs that one session can compute. */
-  key: string;
   /** In the order in which they were recorded. */
   nodes: GraphNode[];
   /** Values whose bytes the session reads, in the order of its inputs. */
@@ -27,7 +25,7 @@ export interface Program {
  * @param share whether the products that gradient checkpointing repeats may be taken over from the first time
  */
 export function program(outputs: readonly Value[], { share = false } = {}): Program {
-  const recorded = reachable(outputs, nextOrder(), (value) => value);
+  const recorded = reachable(outputs);
   const shared = share ? sharedProducts(recorded) : new Map<Value, Value>();
   // Every output of a graph has a name of its own.
   for (const output of outputs) shared.delete(output);
@@ -37,12 +35,11 @@ export function program(outputs: readonly Value[], { share = false } = {}): Prog
   const feeds: Value[] = [];
   const literals: Value[] = [];
   const literalLabels = new Map<string, string>();
-  const key: string[] = [];
   let named = 0;
 
-  const label = (asked: Value): string => {
+  const giveName = (asked: Value): void => {
     const value = taken(asked);
-    if (value.mark === mark) return value.label;
+    if (value.mark === mark) return;
     value.mark = mark;
     const storage = value.storage;
     if (!storage) throw new Error(`onnx: a value of shape [${value.shape}] has neither bytes nor a pending node`);
@@ -52,42 +49,59 @@ export function program(outputs: readonly Value[], { share = false } = {}): Prog
       if (known === undefined) {
         literalLabels.set(storage.literal, value.label);
         literals.push(value);
-        key.push("c", storage.literal);
       }
     } else {
       value.label = `i${feeds.length}`;
       feeds.push(value);
-      key.push("i", value.type, value.shape.join());
     }
-    return value.label;
   };
 
   for (const node of nodes) {
-    key.push(node.op, node.domain);
-    if (node.attributes) key.push(JSON.stringify(node.attributes));
-    for (const input of node.inputs) key.push(label(input));
+    for (const input of node.inputs) giveName(input);
     for (const output of node.outputs) {
       output.mark = mark;
       output.label = `t${named++}`;
     }
+  }
+  return { nodes, feeds, literals, outputs, taken };
+}
+
+/** Equal for graphs that one session can compute. */
+export function programKey({ nodes, feeds, literals, outputs, taken }: Program): string {
+  const key: string[] = [];
+  for (const { label, storage } of literals) key.push(label, storage!.literal!);
+  for (const { label, type, shape } of feeds) key.push(label, type, shape.join());
+  for (const node of nodes) {
+    key.push(node.op, node.domain);
+    if (node.attributes) key.push(JSON.stringify(node.attributes));
+    for (const input of node.inputs) key.push(taken(input).label);
     key.push("=", node.outputs.length.toString());
   }
   for (const output of outputs) key.push(">", output.label);
-  return { key: key.join(" "), nodes, feeds, literals, outputs, taken };
+  return key.join(" ");
 }
 
 /** A few hundred microseconds on one core. */
 const SMALL_OPERATIONS = 1e6;
 
+/** A session before its graph has been written as ONNX's protobuf. */
+export interface SessionPlan extends Omit<SessionModel, "model"> {
+  graph: GraphSpec;
+}
+
+export function sessionModel({ graph, ...rest }: SessionPlan): SessionModel {
+  return { model: encodeModel(graph), ...rest };
+}
+
 /**
- * The ONNX model of a program.
+ * The ONNX graph of a program. Values carry the names that a program gave them only until the next one.
  * @param weights matrices that become part of the session, and where the device has them
  */
-export function sessionModel(
+export function sessionPlan(
   graph: Program,
   settings: SessionSettings,
   weights: ReadonlyMap<Value, BufferPart> = new Map(),
-): SessionModel {
+): SessionPlan {
   const { nodes, feeds, literals, outputs, taken } = graph;
   // Threads cost more than they give in a small graph, above all where other programs run too.
   const threads = programCost(graph).operations < SMALL_OPERATIONS ? 1 : settings.threads;
@@ -101,7 +115,7 @@ export function sessionModel(
     settings.device === "cpu"
       ? addedProducts(scaled, shapesOf(graph, weights.keys()), names)
       : { nodes: scaled, initializers: [] };
-  const model = encodeModel({
+  const proto: GraphSpec = {
     nodes: inKeptOrder(specs.nodes, resultBytes(nodes)),
     inputs: feeds.map(tensorSpec),
     outputs: outputs.map(tensorSpec),
@@ -110,9 +124,9 @@ export function sessionModel(
       ...specs.initializers,
       ...[...weights.keys()].map((value) => ({ ...tensorSpec(value), name: weightName(value) })),
     ],
-  });
+  };
   return {
-    model,
+    graph: proto,
     inputs: feeds.map((value) => ({ name: value.label, type: value.type, shape: value.shape })),
     constants: [...weights].map(([value, data]) => ({ name: weightName(value), data })),
     outputs: outputs.map((value) => value.label),
@@ -120,7 +134,8 @@ export function sessionModel(
   };
 }
 
-function reachable(outputs: readonly Value[], mark: number, taken: (value: Value) => Value): GraphNode[] {
+/** The nodes that `outputs` need, in the order in which they were recorded. `mark`: a new number for each traversal. */
+export function reachable(outputs: readonly Value[], mark = nextOrder(), taken = (value: Value) => value): GraphNode[] {
   const nodes: GraphNode[] = [];
   const visit = (asked: Value) => {
     const value = taken(asked);

@@ -124,7 +124,6 @@ function writeValueInfo(writer: Writer, { name, type, shape }: TensorSpec): void
 const LENGTH_BYTES = 4;
 const LENGTH_DELIMITED = 2;
 const FIXED32 = 5;
-const text = new TextEncoder();
 
 /** Protocol-buffer wire format. Nested messages leave a gap of `LENGTH_BYTES` for their length, filled in when they end. */
 class Writer {
@@ -148,7 +147,14 @@ class Writer {
   }
 
   string(field: number, value: string): void {
-    this.raw(field, text.encode(value));
+    this.varint(field * 8 + LENGTH_DELIMITED);
+    this.varint(value.length);
+    this.reserve(value.length);
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) throw new Error(`onnx: the name "${value}" is not ASCII`);
+      this.buffer[this.length++] = code;
+    }
   }
 
   raw(field: number, value: Uint8Array): void {

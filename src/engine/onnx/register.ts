@@ -48,24 +48,29 @@ function recorded(kernelName: string, kernel: Kernel): tf.KernelFunc {
 }
 
 /** The same bytes under the same id: TensorFlow.js counts ids to find leaks. */
-function identity({ inputs, backend }: KernelCall): tf.TensorInfo {
+function identity({ inputs, backend: anyBackend }: KernelCall): tf.TensorInfo {
   const { dataId, shape, dtype } = inputs.x!;
-  (backend as OnnxBackend).incRef(dataId);
+  const backend = anyBackend as OnnxBackend;
+  if (backend.trace) announce(backend, "Identity", inputs);
+  backend.incRef(dataId);
   return { dataId, shape, dtype };
 }
 
 /** Strings and complex numbers have no ONNX kernels. */
 function isForeign(inputs: tf.NamedTensorInfoMap, attributes: unknown): boolean {
-  const types: unknown[] = tensorsOf(inputs).map(({ dtype }) => dtype);
   const { dtype, value } = (attributes ?? {}) as { dtype?: string; value?: unknown };
-  types.push(dtype, typeof value);
-  return types.includes("string") || types.includes("complex64");
+  return isForeignType(dtype) || typeof value === "string" || some(inputs, (input) => isForeignType(input.dtype));
+}
+
+function isForeignType(dtype: string | undefined): boolean {
+  return dtype === "string" || dtype === "complex64";
 }
 
 function announce(backend: OnnxBackend, kernelName: string, inputs: tf.NamedTensorInfoMap): void {
-  for (const input of tensorsOf(inputs)) {
+  some(inputs, (input) => {
     backend.trace!.onInput(kernelName, input, backend.foreign(input) ? undefined : backend.kept(input).storage);
-  }
+    return false;
+  });
 }
 
 const warned = new Set<string>();
@@ -74,7 +79,7 @@ function borrowed(kernelName: string, kernelFunc: tf.KernelFunc): tf.KernelFunc 
   return (call: KernelCall) => {
     const backend = call.backend as OnnxBackend;
     if (backend.trace) announce(backend, kernelName, call.inputs);
-    if (!warned.has(kernelName) && tensorsOf(call.inputs).every((input) => input.dtype !== "string")) {
+    if (!warned.has(kernelName) && !some(call.inputs, (input) => input.dtype === "string")) {
       warned.add(kernelName);
       console.warn(`kaisetsu: the onnx backend has no kernel ${kernelName}; the cpu backend computes it instead`);
     }
@@ -110,17 +115,20 @@ function adopt(backend: OnnxBackend, cpu: CpuBackend, info: tf.TensorInfo): tf.T
   return backend.tensorInfo(value);
 }
 
-function tensorsOf(inputs: tf.NamedTensorInfoMap): tf.TensorInfo[] {
-  // A list of tensors comes as an array, an optional input as undefined.
-  return Object.values(inputs ?? {})
-    .flat()
-    .filter((input) => input !== undefined && input !== null);
+/** Whether a tensor among the inputs meets the condition. A list comes as an array, an optional input as undefined. */
+function some(inputs: tf.NamedTensorInfoMap, condition: (input: tf.TensorInfo) => boolean): boolean {
+  for (const name in inputs) {
+    const input = inputs[name] as tf.TensorInfo | tf.TensorInfo[] | null | undefined;
+    if (Array.isArray(input) ? input.some(condition) : input && condition(input)) return true;
+  }
+  return false;
 }
 
 function mapInputs<T>(inputs: tf.NamedTensorInfoMap, map: (input: tf.TensorInfo) => T): unknown {
   if (Array.isArray(inputs)) return inputs.map(map);
   const mapped: Record<string, unknown> = {};
-  for (const [name, input] of Object.entries(inputs ?? {})) {
+  for (const name in inputs) {
+    const input = inputs[name] as tf.TensorInfo | tf.TensorInfo[] | undefined;
     if (Array.isArray(input)) mapped[name] = input.map(map);
     else if (input) mapped[name] = map(input);
   }

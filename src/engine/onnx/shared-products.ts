@@ -1,5 +1,5 @@
 import { PRODUCTS } from "./program-cost.js";
-import type { GraphNode, Value } from "./values.js";
+import type { GraphNode, Storage, Value } from "./values.js";
 
 /** How many bytes of results may be kept from the forward pass so that the backward pass need not compute them again. */
 const KEPT_BYTES = 2 ** 29;
@@ -34,6 +34,7 @@ interface Repeated {
 
 /** Products whose inputs have, step by step, been computed from the same bytes by the same operations. */
 function repeatedProducts(nodes: readonly GraphNode[]): Repeated[] {
+  if (!readsMatrixAgain(nodes)) return [];
   const numbers = new Map<unknown, number>();
   const numberOf = (key: unknown) => {
     const known = numbers.get(key) ?? numbers.size;
@@ -55,6 +56,21 @@ function repeatedProducts(nodes: readonly GraphNode[]): Repeated[] {
     }
   }
   return repeated;
+}
+
+/** Whether two products read the same given matrix in the same way, as they do where a layer is computed twice. */
+function readsMatrixAgain(nodes: readonly GraphNode[]): boolean {
+  const readings = new Map<Storage, Set<string>>();
+  for (const { op, inputs, attributes } of nodes) {
+    const matrix = inputs[1];
+    if (!PRODUCTS.has(op) || !matrix?.storage) continue;
+    const reading = `${op} ${attributes?.transA} ${attributes?.transB} ${matrix.shape} ${matrix.offset}`;
+    const known = readings.get(matrix.storage);
+    if (known?.has(reading)) return true;
+    if (known) known.add(reading);
+    else readings.set(matrix.storage, new Set([reading]));
+  }
+  return false;
 }
 
 /** Bytes that exist are the same when they lie in the same place and are seen in the same shape. */

@@ -2,8 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import type { NamedTensors } from "../../model/types.js";
 import type { OnnxBackend, TraceListener } from "./backend.js";
 import { JitError } from "./errors.js";
-import { type Program, program } from "./program.js";
-import { nextOrder, Storage, Value } from "./values.js";
+import { type Program, program, reachable } from "./program.js";
+import { type HostArray, nextOrder, Storage, Value } from "./values.js";
 
 /** Where a value of the graph comes from at a replay. */
 export type Source = { input: string } | { value: Value };
@@ -15,16 +15,26 @@ export interface TracedOutput {
   from: number | Source;
 }
 
+/** What a step did, once. */
+export interface Recording {
+  /** What it returned; kept until `forget`. */
+  outputs: { name: string; shape: readonly number[]; value: Value }[];
+  /** Which input a stand-in's bytes are. */
+  standIns: ReadonlyMap<Storage, string>;
+  /** Which kernel first read a tensor from outside of the step. */
+  readers: ReadonlyMap<Storage, string>;
+  /** Contents of what the step made from numbers, where they are too many for the graph. */
+  constants: ReadonlyMap<Storage, string>;
+}
+
 /** A step as a graph of its inputs. */
 export interface Trace {
   graph: Program;
   /** For each input of the graph. */
   feeds: Source[];
   outputs: TracedOutput[];
-  /** One line an operation, numbers included: equal for steps that compute the same. */
-  listing: string[];
-  /** Which kernel first read a tensor from outside of the step. */
-  readers: Map<Storage, string>;
+  /** Tensors from outside of the step that the graph reads: all that it needs besides its inputs, but for constants. */
+  captured: Value[];
   /** What the graph needs besides its inputs; kept until `releaseTrace`. */
   retained: Value[];
 }
@@ -33,20 +43,21 @@ export interface Trace {
  * Runs the step once on stand-ins for its inputs, only recording.
  * @throws JitError when the step does what a replay could not repeat
  */
-export function traceStep(
+export function recordStep(
   backend: OnnxBackend,
   label: string,
   step: (inputs: NamedTensors) => NamedTensors,
   inputs: NamedTensors,
-): Trace {
+): Recording {
   // Weights from outside must have bytes: what is pending now is not part of the step.
   backend.flush();
   const recorder = new Recorder(label);
   const standIns = new Map<Storage, string>();
   const restoreAssign = forbidAssign(label);
   backend.trace = recorder;
+  let outputs: Recording["outputs"] = [];
   try {
-    const outputs = tf.tidy(() => {
+    const tensors = tf.tidy(() => {
       const arguments_: NamedTensors = {};
       for (const [name, input] of Object.entries(inputs)) {
         const standIn = new Value(input.shape, input.dtype as Value["type"], nextOrder());
@@ -56,40 +67,42 @@ export function traceStep(
       }
       return checkOutputs(label, step(arguments_)) as tf.TensorContainer;
     }) as NamedTensors;
-    const trace = describe(backend, recorder, standIns, outputs);
-    for (const value of trace.retained) backend.retain(value);
-    tf.dispose(outputs);
+    outputs = Object.entries(tensors).map(([name, tensor]) => ({
+      name,
+      shape: tensor.shape,
+      value: backend.kept(tensor),
+    }));
+    for (const { value } of outputs) backend.retain(value);
+    tf.dispose(tensors);
     backend.abandonPending((shape) => {
       throw new JitError(
         `jit(${label}): the step keeps a tensor of shape [${shape}] that it made from its inputs ` +
           "(tf.keep?); return it as an output instead",
       );
     });
-    return trace;
+    return { outputs, standIns, readers: recorder.readers, constants: recorder.constants };
+  } catch (error) {
+    forget(backend, { outputs });
+    backend.abandonPending(() => {});
+    throw error;
   } finally {
     backend.trace = undefined;
     restoreAssign();
   }
 }
 
-export function releaseTrace(backend: OnnxBackend, trace: Trace): void {
-  for (const value of trace.retained) backend.release(value);
+/** The recording is needed no more; a trace of it stays. */
+export function forget(backend: OnnxBackend, { outputs }: Pick<Recording, "outputs">): void {
+  for (const { value } of outputs) backend.release(value);
 }
 
-function describe(
-  backend: OnnxBackend,
-  recorder: Recorder,
-  standIns: Map<Storage, string>,
-  outputs: NamedTensors,
-): Trace {
+export function traceOf(backend: OnnxBackend, { outputs, standIns }: Recording): Trace {
   const sourceOf = (value: Value): Source => {
     const input = standIns.get(value.storage!);
     return input === undefined ? { value } : { input };
   };
   const computed: Value[] = [];
-  const tracedOutputs = Object.entries(outputs).map(([name, tensor]): TracedOutput => {
-    const value = backend.kept(tensor);
-    const { shape } = tensor;
+  const tracedOutputs = outputs.map(({ name, shape, value }): TracedOutput => {
     if (value.storage) return { name, shape, from: sourceOf(value) };
     if (!computed.includes(value)) computed.push(value);
     return { name, shape, from: computed.indexOf(value) };
@@ -97,23 +110,53 @@ function describe(
   const graph = program(computed, { share: true });
   const feeds = graph.feeds.map(sourceOf);
   const sources = [...feeds, ...tracedOutputs.map(({ from }) => from)];
-  return {
-    graph,
-    feeds,
-    outputs: tracedOutputs,
-    retained: sources.flatMap((source) => (typeof source === "object" && "value" in source ? [source.value] : [])),
-    listing: list(graph, recorder, standIns),
-    readers: recorder.readers,
-  };
+  const retained = sources.flatMap((source) => (typeof source === "object" && "value" in source ? [source.value] : []));
+  for (const value of retained) backend.retain(value);
+  return { graph, feeds, outputs: tracedOutputs, retained, captured: retained.filter(isCaptured) };
 }
 
-function list({ nodes, taken }: Program, recorder: Recorder, standIns: Map<Storage, string>): string[] {
-  const nameOf = (value: Value): string => {
-    const storage = value.storage;
-    if (!storage) return value.label;
-    return standIns.get(storage) ?? storage.literal ?? recorder.constants.get(storage) ?? `tensor[${value.shape}]`;
+export function releaseTrace(backend: OnnxBackend, trace: Trace): void {
+  for (const value of trace.retained) backend.release(value);
+}
+
+/** A constant that the step made has no tensor any more; a weight from outside has. */
+function isCaptured({ storage }: Value): boolean {
+  return storage!.holders > 0;
+}
+
+/** What a recording computes, as text. */
+export interface Listing {
+  /** One an operation, then one an output, with numbers and all. */
+  lines: string[];
+  /** Tensors from outside of the step, and by which number the lines call them. */
+  captured: ReadonlyMap<Storage, number>;
+}
+
+/**
+ * Equal lines for recordings that compute the same.
+ * @param before an earlier listing of the step, whose tensors are known again
+ */
+export function listing({ outputs, standIns, constants }: Recording, before?: Listing): Listing {
+  const captured = new Map(before?.captured);
+  const names = new Map<Value, string>();
+  const nameOfBytes = (value: Value): string => {
+    const storage = value.storage!;
+    const input = standIns.get(storage) ?? storage.literal ?? constants.get(storage);
+    if (input !== undefined) return input;
+    if (!isCaptured(value)) return storage.host ? `constant#${fingerprint(storage.host)}` : "disposed tensor";
+    const known = captured.get(storage);
+    if (known === undefined && before) return `another tensor[${value.shape}]`;
+    if (known === undefined) captured.set(storage, captured.size);
+    return `tensor#${captured.get(storage)}[${value.shape}]${value.offset > 0 ? `from ${value.offset}` : ""}`;
   };
-  return nodes.map((node) => `${node.op} ${node.inputs.map((value) => nameOf(taken(value))).join(" ")}`);
+  const nameOf = (value: Value): string => (value.storage ? nameOfBytes(value) : names.get(value)!);
+  const lines = reachable(outputs.map(({ value }) => value)).map(({ op, inputs, outputs, attributes }) => {
+    const read = inputs.map(nameOf).join(" ");
+    for (const output of outputs) names.set(output, `t${names.size}`);
+    return attributes ? `${op} ${read} ${JSON.stringify(attributes)}` : `${op} ${read}`;
+  });
+  for (const { name, shape, value } of outputs) lines.push(`output ${name}[${shape}] ${nameOf(value)}`);
+  return { lines, captured };
 }
 
 class Recorder implements TraceListener {
@@ -133,7 +176,7 @@ class Recorder implements TraceListener {
   }
 
   onConstant(storage: Storage): void {
-    this.constants.set(storage, `constant#${fingerprint(storage)}`);
+    this.constants.set(storage, `constant#${fingerprint(storage.host!)}`);
   }
 
   onRead(value: Value): void {
@@ -190,11 +233,13 @@ function forbidAssign(label: string): () => void {
   };
 }
 
-/** FNV-1a over 32-bit words. */
-function fingerprint({ host }: Storage): string {
-  const bytes = host!;
-  const words = new Uint32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength >> 2);
+/** FNV-1a over 32-bit words, and the bytes behind the last one. */
+function fingerprint(array: HostArray): string {
+  const { buffer, byteOffset, byteLength } = array;
+  const words = new Uint32Array(buffer as ArrayBuffer, byteOffset, byteLength >> 2);
+  const rest = new Uint8Array(buffer as ArrayBuffer, byteOffset + 4 * words.length, byteLength & 3);
   let hash = 0x811c9dc5;
   for (const word of words) hash = Math.imul(hash ^ word, 0x01000193);
+  for (const byte of rest) hash = Math.imul(hash ^ byte, 0x01000193);
   return (hash >>> 0).toString(16);
 }

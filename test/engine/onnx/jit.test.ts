@@ -1,7 +1,36 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
-import { type Engine, type NamedTensors, useEngine } from "kaisetsu";
+import {
+  AutoModelForCausalLM,
+  Dataset,
+  type Engine,
+  getPeftModel,
+  LoraConfig,
+  type NamedTensors,
+  TrainingArguments,
+  useEngine,
+} from "kaisetsu";
+import { Evaluator } from "../../../src/training/run/evaluation.js";
+import { TrainStep } from "../../../src/training/step.js";
+
+const tinyConfig = {
+  model_type: "gemma2",
+  vocab_size: 64,
+  hidden_size: 16,
+  intermediate_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 1,
+  head_dim: 8,
+  query_pre_attn_scalar: 8,
+  sliding_window: 16,
+  max_position_embeddings: 64,
+  rms_norm_eps: 1e-6,
+  hidden_activation: "gelu_pytorch_tanh",
+  tie_word_embeddings: true,
+  pad_token_id: 0,
+};
 
 let engine: Engine;
 before(async () => {
@@ -171,22 +200,134 @@ describe("what a replay would freeze is an error that names it", () => {
     );
   });
 
-  test("a number that changes late, in a step that takes little to record, at the very call", async () => {
-    const x = tf.randomNormal([500, 500]);
+  test("a number that changes late, however long the step takes to record, at the very call", async () => {
+    const x = tf.randomNormal([4, 4]);
     let rate = 1;
     const step = engine.jit(
       (inputs: { x: tf.Tensor }) => {
         let y = inputs.x;
-        for (let i = 0; i < 20; i++) y = tf.matMul(y, inputs.x);
+        // Much to record, and next to nothing to compute.
+        for (let i = 0; i < 500; i++) y = tf.neg(y);
         return { y: tf.mul(tf.mean(y), rate) };
       },
       { name: "train" },
     );
-    for (let i = 0; i < 10; i++) tf.dispose(await step({ x }));
+    for (let i = 0; i < 4; i++) tf.dispose(await step({ x }));
     rate = 2;
+    const before = tf.memory().numTensors;
     await assert.rejects(step({ x }), /computed "Mul \S+ float32\[\]1" and now "Mul \S+ float32\[\]2"/);
+    assert.equal(tf.memory().numTensors, before, "what was computed is gone");
+    rate = 1;
+    tf.dispose(await step({ x }));
     step.dispose();
     x.dispose();
+  });
+
+  test("a number that is an attribute, an axis, the contents of a range", async () => {
+    let alpha = 3;
+    await assert.rejects(
+      run(({ x }) => ({ y: tf.leakyRelu(x, alpha--) })),
+      /"LeakyRelu x \S*3\S*" and now "LeakyRelu x \S*2/,
+    );
+    let axis = 0;
+    const square = tf.ones([3, 3]);
+    await assert.rejects(
+      run(() => ({ y: tf.cumsum(square, axis++) })),
+      /CumSum/,
+    );
+    square.dispose();
+    let start = 0;
+    await assert.rejects(
+      run(({ x }) => ({ y: tf.add(tf.sum(x), tf.range(start++, 3000 + start)) })),
+      /constant#\w+" and now ".*constant#/,
+    );
+  });
+
+  test("another tensor in the place of one that the step reads, and outputs that change places", async () => {
+    const weights = [tf.tensor1d([1, 2]), tf.tensor1d([3, 4])];
+    let epoch = 0;
+    await assert.rejects(
+      run(({ x }) => ({ y: tf.mul(x, weights[epoch++]!) })),
+      /"Mul x tensor#0\[2\]" and now "Mul x another tensor\[2\]"/,
+    );
+    let turn = 0;
+    await assert.rejects(
+      run(({ x }) => ({ y: weights[turn++]!, x })),
+      /"output y\[2\] tensor#0\[2\]" and now "output y\[2\] another tensor/,
+    );
+    let swapped = true;
+    await assert.rejects(
+      run(({ x }) => {
+        swapped = !swapped;
+        const [a, b] = [tf.exp(x), tf.log(x)];
+        return swapped ? { a: b, b: a } : { a, b };
+      }),
+      /does not do the same on every call/,
+    );
+    tf.dispose(weights);
+  });
+
+  test("the Trainer's own steps, which it says are pure, are so: checked at every call they pass", async () => {
+    const checking: Engine = { ...engine, jit: (step, options) => engine.jit(step, { ...options, pure: false }) };
+    const base = AutoModelForCausalLM.fromConfig(tinyConfig, { seed: 1, dtype: "float32" });
+    const lora = new LoraConfig({ r: 2, lora_dropout: 0.3, target_modules: ["q_proj", "down_proj"] });
+    const model = getPeftModel(base, lora);
+    const args = new TrainingArguments({ output_dir: "unused", neftune_noise_alpha: 5, weight_decay: 0.1 });
+    const train = new TrainStep(model, checking, args);
+    const evaluator = new Evaluator(model, checking);
+    const rows = [8, 16, 8, 16].map((length) => ({
+      input_ids: Array.from({ length }, (_, i) => 1 + ((3 * i + length) % 60)),
+      attention_mask: new Array<number>(length).fill(1),
+      labels: Array.from({ length }, (_, i) => 1 + ((3 * i + length) % 60)),
+    }));
+    const losses: number[] = [];
+    for (const [i, { input_ids, attention_mask, labels }] of rows.entries()) {
+      const batch = { input_ids: [input_ids], attention_mask: [attention_mask], labels: [labels] };
+      losses.push(await train.accumulate(batch, 1 / (i + 1), i));
+      await train.update(0.01 * (i + 1));
+      train.syncModel();
+      await evaluator.run(Dataset.fromArray(rows), [[i]], {
+        count: () => 1,
+        collator: { collate: () => batch },
+        remove_unused_columns: false,
+        keep_predictions: false,
+      });
+    }
+    assert.equal(new Set(losses).size, 4);
+    train.dispose();
+    evaluator.dispose();
+    model.dispose();
+  });
+
+  test("calls at the same time are each checked", async () => {
+    const x = tf.tensor1d([1, 2]);
+    let rate = 1;
+    const step = engine.jit((inputs: { x: tf.Tensor }) => ({ y: tf.mul(inputs.x, rate) }));
+    const first = step({ x });
+    rate = 2;
+    const second = step({ x });
+    await assert.rejects(second, /float32\[\]1" and now "Mul x float32\[\]2"/);
+    const { y } = await first;
+    assert.deepEqual([...y.dataSync()], [1, 2]);
+    tf.dispose([x, y]);
+    step.dispose();
+  });
+
+  test("a variable that is assigned between calls", async () => {
+    const v = tf.variable(tf.tensor1d([1, 1]), true, "between");
+    await assert.rejects(
+      run(({ x }) => ({ y: tf.add(x, v.clone()) })),
+      /reads the variable "between"/,
+    );
+    const copy = v.clone();
+    const x = tf.tensor1d([1, 2]);
+    const step = engine.jit((inputs: { x: tf.Tensor }) => ({ y: tf.add(inputs.x, copy) }));
+    tf.dispose(await step({ x }));
+    v.assign(tf.tensor1d([5, 5]));
+    const { y } = await step({ x });
+    assert.deepEqual([...y.dataSync()], [2, 3], "a clone is a tensor of its own, and stays as it was");
+    tf.dispose([v, copy, x, y]);
+    step.dispose();
   });
 
   test("a step that is said to be pure is recorded once, also by calls at the same time", async () => {
