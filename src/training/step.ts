@@ -7,6 +7,7 @@ import type { CausalLM, ModelInputs, NamedTensors, StepOptions } from "../model/
 import { type AdamWOptions, adamw, adamwScalars, decays } from "./adamw.js";
 import type { TrainingArguments } from "./arguments/arguments.js";
 import { inFewLengths } from "./bucket.js";
+import { Turns } from "./turns.js";
 
 /** The optimizer's memory on the host. Parameters lie one after another, as `layout` says. */
 export interface OptimizerState {
@@ -85,7 +86,9 @@ export class TrainStep {
       scale: tf.scalar(scale),
       ...modelInputs(batch, this.model.config),
     };
+    const turns = new Turns();
     for (const mask of this.model.dropoutMasks(batch.input_ids.length, batch.input_ids[0]!.length)) {
+      await turns.giveWay();
       const count = mask.shape.reduce((product, size) => product * size, 1);
       const key = { seed: this.args.seed, name: mask.name, step: draw };
       inputs[`dropout:${mask.name}`] = tf.tensor(randomDropoutMask(key, count, mask.rate), mask.shape);
@@ -98,6 +101,8 @@ export class TrainStep {
     this.params.forEach((tensor, i) => {
       inputs[`param:${i}`] = tensor;
     });
+    // Recording the step takes a turn of its own.
+    await turns.giveWay();
     try {
       const { loss, grad } = await this.micro(inputs);
       this.grad = grad;

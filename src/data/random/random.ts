@@ -16,7 +16,9 @@ export interface RandomKey {
 /** `length` float32 values in [0, 1), 24 random bits each. */
 export function randomUniform(key: RandomKey, length: number): Float32Array {
   const words = randomWords(key, length);
-  return Float32Array.from({ length }, (_, i) => (words[i]! >>> 8) * 2 ** -24);
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = (words[i]! >>> 8) * 2 ** -24;
+  return values;
 }
 
 /** `length` float32 values from the normal distribution (Box-Muller). */
@@ -34,15 +36,25 @@ export function randomNormal(key: RandomKey, length: number, mean = 0, std = 1):
   return values.slice(0, length);
 }
 
-/** An inverted-dropout mask: 0 with probability `rate`, else 1 / (1 - rate). @throws RangeError unless 0 <= rate < 1. */
+/**
+ * An inverted-dropout mask: 0 with probability `rate`, else 1 / (1 - rate). What is drawn is how many elements are kept up
+ * to the next that is dropped (a geometric distribution): a mask of rate 0.05 takes a twentieth of its length in numbers.
+ * @throws RangeError unless 0 <= rate < 1
+ */
 export function randomDropoutMask(key: RandomKey, length: number, rate: number): Float32Array {
   if (!(rate >= 0 && rate < 1)) throw new RangeError(`a dropout rate lies in [0, 1), got ${rate}`);
-  const words = randomWords(key, length);
-  const mask = new Float32Array(length);
-  const threshold = rate * 2 ** 32;
-  const kept = 1 / (1 - rate);
-  for (let i = 0; i < length; i++) mask[i] = words[i]! < threshold ? 0 : kept;
-  return mask;
+  const mask = new Float32Array(length).fill(1 / (1 - rate));
+  if (rate === 0) return mask;
+  const logKept = Math.log1p(-rate);
+  const expected = length * rate;
+  // More than seven standard deviations above the mean; should it not be enough, the same numbers come again and more.
+  let words = randomWords(key, Math.ceil(expected + 7 * Math.sqrt(expected) + 16));
+  for (let at = 0, drawn = 0; ; at++, drawn++) {
+    if (drawn === words.length) words = randomWords(key, 2 * words.length);
+    at += Math.floor(Math.log((words[drawn]! + 0.5) * 2 ** -32) / logKept);
+    if (at >= length) return mask;
+    mask[at] = 0;
+  }
 }
 
 /** `length` 32-bit words: Philox over the counter [position, step, name, name] under the key [seed, seed]. */

@@ -27,6 +27,7 @@ import { Rollback } from "./rollback.js";
 import { Saver } from "./saver.js";
 import { loadModelParameters } from "./snapshot.js";
 import { TimeBudget } from "./time-budget.js";
+import { warmUp } from "./warm-up.js";
 
 /** One call of `Trainer.train()`, from its first check to its last word. */
 export class TrainingRun {
@@ -64,6 +65,7 @@ export class TrainingRun {
     warnOfMemory(trainer, engine);
     if (point) await loadModelParameters(point.dir, model);
     const found = await surroundings(trainer);
+    await warmUp(engine, args);
     const { total, embedding } = model.parameterCounts();
     const budget = new TimeBudget(args.max_train_seconds);
     const interrupts = new InterruptWatcher((signal) =>
