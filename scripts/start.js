@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { root, setup } from "./setup.js";
 
-setup();
+setup({ check: false });
 const { status } = spawnSync(
   process.execPath,
   [

@@ -5,6 +5,7 @@ import type { Engine, JitFunction } from "../engine/types.js";
 import { modelInputs } from "../model/decoder/inputs.js";
 import type { CausalLM, ModelInputs, NamedTensors, StepOptions } from "../model/types.js";
 import { type AdamWOptions, adamw, adamwScalars, decays } from "./adamw.js";
+import { Ahead, type UnderWay } from "./ahead.js";
 import type { TrainingArguments } from "./arguments/arguments.js";
 import { inFewLengths } from "./bucket.js";
 import { Turns } from "./turns.js";
@@ -34,6 +35,8 @@ export interface ParameterSlot {
  * It works on its own copies of the parameters (which share their memory): call `syncModel` before somebody looks.
  */
 export class TrainStep {
+  /** When the next micro-batch may be begun before the loss of this one is there. */
+  readonly ahead: Ahead;
   private readonly layout: ParameterSlot[];
   private readonly size: number;
   private readonly adam: AdamWOptions;
@@ -58,6 +61,7 @@ export class TrainStep {
     model.prepareSteps?.();
     const named = Object.entries(model.trainableParameters());
     if (named.length === 0) throw new Error("The model has no trainable parameters; see getPeftModel for adapters.");
+    this.ahead = new Ahead(engine);
     this.layout = layOut(named);
     this.size = named.reduce((sum, [, tensor]) => sum + tensor.size, 0);
     this.adam = {
@@ -71,7 +75,7 @@ export class TrainStep {
     this.zero = tf.zeros([this.size]);
     this.m = tf.zeros([this.size]);
     this.v = tf.zeros([this.size]);
-    this.micro = engine.jit((inputs) => this.microStep(inputs), { name: "train_step", pure: true });
+    this.micro = engine.jit((inputs) => this.microStep(inputs), { name: "train_step", pure: true, deferred: true });
     this.optimizer = engine.jit((inputs) => this.optimizerStep(inputs), { name: "optimizer_step", pure: true });
   }
 
@@ -79,7 +83,13 @@ export class TrainStep {
    * Adds the gradient of `scale` times the batch's summed loss, and returns that loss.
    * @param draw says which dropout masks: they depend on the seed, this number and their name, and on nothing else
    */
-  async accumulate(given: Batch, scale: number, draw: number): Promise<number> {
+  async accumulate(batch: Batch, scale: number, draw: number): Promise<number> {
+    return (await this.begin(batch, scale, draw)).result;
+  }
+
+  /** As `accumulate`, but where the engine can, it only gets it under way, so that the next batch can be given meanwhile. */
+  async begin(given: Batch, scale: number, draw: number): Promise<UnderWay<number>> {
+    const started = performance.now();
     const batch = inFewLengths(given, this.engine);
     const inputs: NamedTensors = {
       grad: this.grad ?? this.zero,
@@ -106,9 +116,9 @@ export class TrainStep {
     try {
       const { loss, grad } = await this.micro(inputs);
       this.grad = grad;
-      const [value] = await loss.data();
+      const value = loss.data().then(([value]) => value!);
       loss.dispose();
-      return value!;
+      return this.ahead.watch(started, value);
     } finally {
       tf.dispose(own);
     }

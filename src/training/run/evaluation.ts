@@ -4,6 +4,7 @@ import type { Batch } from "../../data/types.js";
 import type { Engine, JitFunction } from "../../engine/types.js";
 import { modelInputs } from "../../model/decoder/inputs.js";
 import type { CausalLM, ModelInputs, NamedTensors } from "../../model/types.js";
+import { Ahead, type UnderWay } from "../ahead.js";
 import { type Collator, collated, type RowSource } from "../batches.js";
 import { inFewLengths } from "../bucket.js";
 
@@ -30,6 +31,7 @@ export interface Evaluation {
 
 /** Evaluates a model batch by batch. It holds token ids, not logits: `[rows, seq]`, never `[rows, seq, vocab]`. */
 export class Evaluator {
+  private readonly ahead: Ahead;
   private readonly step: JitFunction<NamedTensors, { loss_sum: tf.Scalar; predictions: tf.Tensor2D }>;
 
   /** @param label_smoothing_factor as in training: transformers smooths the evaluation loss too */
@@ -39,6 +41,7 @@ export class Evaluator {
     label_smoothing_factor = 0,
   ) {
     model.prepareSteps?.();
+    this.ahead = new Ahead(engine);
     this.step = engine.jit(
       (inputs) => {
         const params: NamedTensors = {};
@@ -51,7 +54,7 @@ export class Evaluator {
         if (label_smoothing_factor === 0) return outputs;
         return { ...outputs, loss_sum: this.model.lossSum(params, batch, { label_smoothing_factor }) };
       },
-      { name: "evaluate", pure: true },
+      { name: "evaluate", pure: true, deferred: true },
     );
   }
 
@@ -74,9 +77,16 @@ export class Evaluator {
   ): Promise<Evaluation> {
     const prediction: EvalPrediction = { predictions: [], label_ids: [] };
     const losses: number[] = [];
+    const begin = async (i: number) => {
+      const batch = collated(options.collator, rows, batches[i]!, options.remove_unused_columns);
+      return { batch, ...(await this.beginBatch(batch)) };
+    };
+    let begun: Awaited<ReturnType<typeof begin>> | undefined;
     for (const [i, indices] of batches.entries()) {
-      const batch = collated(options.collator, rows, indices, options.remove_unused_columns);
-      const { loss_sum, predictions } = await this.evaluateBatch(batch);
+      const current: Awaited<ReturnType<typeof begin>> = begun ?? (await begin(i));
+      begun = this.ahead.isWorthwhile && i + 1 < batches.length ? await begin(i + 1) : undefined;
+      const { batch } = current;
+      const { loss_sum, predictions } = await current.result;
       for (const _ of indices) losses.push(loss_sum / options.count(batch));
       if (options.keep_predictions) {
         prediction.predictions.push(...predictions);
@@ -94,18 +104,22 @@ export class Evaluator {
     this.step.dispose();
   }
 
-  private async evaluateBatch(batch: Batch): Promise<{ loss_sum: number; predictions: number[][] }> {
+  private async beginBatch(batch: Batch): Promise<UnderWay<{ loss_sum: number; predictions: number[][] }>> {
+    const started = performance.now();
     const padded = inFewLengths(batch, this.engine);
     const inputs: NamedTensors = { ...modelInputs(padded, this.model.config) };
     const own = Object.values(inputs);
     for (const [name, tensor] of Object.entries(this.model.trainableParameters())) inputs[`param:${name}`] = tensor;
     try {
       const outputs = await this.step(inputs);
-      const [loss, flat] = await Promise.all([outputs.loss_sum.data(), outputs.predictions.data()]);
+      const reading = Promise.all([outputs.loss_sum.data(), outputs.predictions.data()]);
       tf.dispose([outputs.loss_sum, outputs.predictions]);
       const [width, length] = [padded.input_ids[0]!.length, batch.input_ids[0]!.length];
-      const predictions = rowsOf(flat, width).map((row) => row.slice(0, length));
-      return { loss_sum: loss[0]!, predictions };
+      const results = reading.then(([loss, flat]) => ({
+        loss_sum: loss[0]!,
+        predictions: rowsOf(flat, width).map((row) => row.slice(0, length)),
+      }));
+      return this.ahead.watch(started, results);
     } finally {
       tf.dispose(own);
     }

@@ -1,4 +1,5 @@
 import type { Batch } from "../../data/types.js";
+import type { UnderWay } from "../ahead.js";
 import { lossScales } from "../arguments/compat.js";
 import { collated } from "../batches.js";
 import type { RunContext } from "./context.js";
@@ -39,10 +40,14 @@ async function accumulate(
 ): Promise<{ loss: number; bad?: NonFinite }> {
   const { args, state } = trainer;
   const scales = lossScales(args, batches);
+  const start = (i: number) =>
+    step.begin(batches[i]!, scales[i]!, state.global_step * args.gradient_accumulation_steps + i);
   let loss = 0;
-  for (const [i, batch] of batches.entries()) {
-    const draw = state.global_step * args.gradient_accumulation_steps + i;
-    const part = await step.accumulate(batch, scales[i]!, draw);
+  let begun: UnderWay<number> | undefined;
+  for (const i of batches.keys()) {
+    const current: UnderWay<number> = begun ?? (await start(i));
+    begun = step.ahead.isWorthwhile && i + 1 < batches.length ? await start(i + 1) : undefined;
+    const part = await current.result;
     await ends.endIfAsked();
     if (!Number.isFinite(part)) {
       const what = `The loss of a training batch is ${part}`;
