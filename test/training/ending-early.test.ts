@@ -18,9 +18,9 @@ after(() => {
   for (const dir of folders) rmSync(dir, { recursive: true });
 });
 
-const { accumulate } = TrainStep.prototype;
+const { begin } = TrainStep.prototype;
 afterEach(() => {
-  TrainStep.prototype.accumulate = accumulate;
+  TrainStep.prototype.begin = begin;
 });
 
 /** Evaluation, saving and logging at steps and at the ends of epochs, so that an interruption meets all of them. */
@@ -233,7 +233,7 @@ function spoilThirdStep(trainer: Trainer, once: boolean): void {
     },
   });
   // Through an input of the traced step: an engine that replays it would not see another function.
-  TrainStep.prototype.accumulate = function (batch, scale, draw) {
-    return accumulate.call(this, batch, spoiled ? Number.NaN : scale, draw);
+  TrainStep.prototype.begin = function (batch, scale, draw) {
+    return begin.call(this, batch, spoiled ? Number.NaN : scale, draw);
   };
 }
