@@ -22,3 +22,8 @@ export function narrowTensor(bits: Uint16Array, shape: number[], dtype: Exclude<
   const attributes = { bits, shape, type: dtype } as unknown as tf.NamedAttrMap;
   return tf.engine().runKernel(NARROW_TENSOR, {}, attributes) as Tensor;
 }
+
+/** From now on the tensor takes 4 bytes a number: no operation has to widen it. Nothing happens to one that does already. */
+export function widen(tensor: Tensor): void {
+  (tf.backend() as { widen?(tensor: tf.TensorInfo): void }).widen?.(tensor);
+}

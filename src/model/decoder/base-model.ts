@@ -6,6 +6,7 @@ import { ModelError } from "../errors.js";
 import { type SaveOptions, savePretrainedFiles, writeModelConfig } from "../files/save-pretrained.js";
 import type { BitsAndBytesConfig } from "../four-bit/bits-and-bytes.js";
 import type { FourBitMatrix } from "../four-bit/four-bit-linear.js";
+import { widen } from "../narrow-tensor.js";
 import type { DropoutMask, ModelConfig, NamedTensors } from "../types.js";
 import type { Weights } from "./decoder.js";
 import { checkParameters, DecoderModel, type Head } from "./decoder-model.js";
@@ -22,7 +23,7 @@ export interface BaseModelParts {
   quantization_config?: BitsAndBytesConfig;
 }
 
-/** Up to this size, 4-bit weights are decoded once: a step on so small a model spends a third of its time on that. */
+/** Up to this size, all weights of a 4-bit model are decoded once: a step on so small a model spends a third of its time on that. */
 const DECODED_BYTES = 2 ** 26;
 
 /** A decoder with its own weights, as `AutoModelForCausalLM` makes it. All of them train until `requiresGrad(false)`. */
@@ -116,9 +117,9 @@ export class PreTrainedModel extends DecoderModel {
   }
 
   override prepareSteps(): void {
-    const matrices = [...this.quantized.values()];
-    const size = matrices.reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);
-    if (4 * size <= DECODED_BYTES) for (const matrix of matrices) matrix.keepDecoded();
+    if (this.quantized.size === 0 || 4 * this.parameterCounts().total > DECODED_BYTES) return;
+    for (const matrix of this.quantized.values()) matrix.keepDecoded();
+    for (const tensor of this.tensors.values()) widen(tensor);
   }
 
   setTrainableParameters(values: NamedTensors): void {
