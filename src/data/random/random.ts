@@ -1,3 +1,4 @@
+import { largeBuffer } from "../large-buffer.js";
 import { philox4x32 } from "./philox.js";
 
 /**
@@ -25,7 +26,8 @@ export function randomUniform(key: RandomKey, length: number): Float32Array {
 export function randomNormal(key: RandomKey, length: number, mean = 0, std = 1): Float32Array {
   const even = length + (length % 2);
   const words = randomWords(key, even);
-  const values = new Float32Array(even);
+  // Each pair of numbers takes the place of the two words that it was made from.
+  const values = new Float32Array(words.buffer, 0, even);
   for (let i = 0; i < even; i += 2) {
     // (word + 0.5) / 2^32 is never 0, whose logarithm is infinite.
     const radius = std * Math.sqrt(-2 * Math.log((words[i]! + 0.5) * 2 ** -32));
@@ -33,7 +35,7 @@ export function randomNormal(key: RandomKey, length: number, mean = 0, std = 1):
     values[i] = mean + radius * Math.cos(angle);
     values[i + 1] = mean + radius * Math.sin(angle);
   }
-  return values.slice(0, length);
+  return values.subarray(0, length);
 }
 
 /**
@@ -65,7 +67,8 @@ export function randomWords({ seed, name, step = 0 }: RandomKey, length: number)
   const keyLow = (seed % 2 ** 32) | 0;
   const keyHigh = Math.floor(seed / 2 ** 32);
   const counter = (step % 2 ** 32) | 0;
-  const words = new Uint32Array(Math.ceil(length / 4) * 4);
+  const whole = Math.ceil(length / 4) * 4;
+  const words = new Uint32Array(largeBuffer(4 * whole), 0, whole);
   for (let at = 0; at < length; at += 4) {
     philox4x32(words, at, at >>> 2, counter, nameA, nameB, keyLow, keyHigh);
   }

@@ -3,9 +3,10 @@ import { type DeviceMessage, type DeviceReply, type DeviceStart, INLINE_BYTES } 
 import { type BufferPart, DeviceCore } from "./device-core.js";
 import { unlessEnding, Word } from "./ending.js";
 import { loadRuntime } from "./runtime.js";
+import { WeightFiles } from "./weight-files.js";
 
 /** The thread that computes. Its messages arrive in the order in which device.ts sent them. */
-const { words, syncPort } = workerData as DeviceStart;
+const { words, syncPort, weightFolder } = workerData as DeviceStart;
 const port = parentPort!;
 
 serve();
@@ -22,7 +23,7 @@ function serve(): void {
 
 function start(): DeviceCore | undefined {
   try {
-    return new DeviceCore(loadRuntime());
+    return new DeviceCore(loadRuntime(), new WeightFiles(weightFolder));
   } catch (error) {
     answerSync({ error: messageOf(error) });
     return undefined;

@@ -3,6 +3,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import type { BufferPart, DeviceUsage, Feed, SessionModel } from "./device-core.js";
 import { beginEnd, endWithProcess, hasEnded, Word } from "./ending.js";
 import type { HostArray } from "./values.js";
+import { newWeightFolder, removeWeightFolder } from "./weight-files.js";
 
 /** Up to this size numbers travel with the commands; larger ones lie on the device. */
 export const INLINE_BYTES = 4096;
@@ -30,6 +31,8 @@ export interface DeviceStart {
   /** Shared; see `Word`. */
   words: Int32Array;
   syncPort: MessagePort;
+  /** For files of weights; made when there are any. */
+  weightFolder: string;
 }
 
 /** ONNX Runtime refused a graph or failed while it ran. */
@@ -57,6 +60,8 @@ export class Device {
   private readonly worker: Worker;
   private readonly words = new Int32Array(new SharedArrayBuffer(4 * Object.keys(Word).length));
   private readonly syncPort: MessagePort;
+  private readonly weightFolder = newWeightFolder();
+  private readonly removeWeights = () => removeWeightFolder(this.weightFolder);
   private readonly waiting = new Map<number, Waiting>();
   private freed: number[] = [];
   private lastId = 0;
@@ -66,7 +71,7 @@ export class Device {
   constructor() {
     const { port1, port2 } = new MessageChannel();
     this.syncPort = port1;
-    const start: DeviceStart = { words: this.words, syncPort: port2 };
+    const start: DeviceStart = { words: this.words, syncPort: port2, weightFolder: this.weightFolder };
     this.worker = new Worker(new URL("./device-worker.js", import.meta.url), {
       workerData: start,
       transferList: [port2],
@@ -77,6 +82,7 @@ export class Device {
     this.worker.on("error", (error) => this.stop(error as Error));
     this.worker.on("exit", () => hasEnded(this.words));
     endWithProcess(this.words);
+    process.once("exit", this.removeWeights);
     this.worker.unref();
     this.syncPort.unref();
     try {
@@ -147,6 +153,8 @@ export class Device {
     beginEnd(this.words);
     this.worker.postMessage({ kind: "end" } satisfies DeviceMessage);
     await ended;
+    process.off("exit", this.removeWeights);
+    this.removeWeights();
   }
 
   private receiveSync(): DeviceReply {

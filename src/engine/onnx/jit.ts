@@ -9,7 +9,7 @@ import type { RunResult } from "./device.js";
 import type { Feed } from "./device-core.js";
 import { JitError } from "./errors.js";
 import { packedWeights } from "./packed-weights.js";
-import { type SessionPlan, sessionModel, sessionPlan } from "./program.js";
+import { remainingFeeds, type SessionPlan, sessionModel, sessionPlan } from "./program.js";
 import { programCost } from "./program-cost.js";
 import { BACKEND_NAME } from "./register.js";
 import {
@@ -121,6 +121,7 @@ async function makePlan(
     const frozen = new Set(trace.captured);
     const packed = packedWeights(trace.graph, (value) => frozen.has(value), Math.min(PACKED_BYTES, room));
     const places = new Map([...packed.weights].map((value) => [value, backend.onDevice(value)]));
+    forgetFeeds(trace, remainingFeeds(trace.graph, packed.weights));
     plan = sessionPlan(trace.graph, backend.settings, places);
     bytes = programCost(trace.graph).peakBytes + packed.bytes;
     // The session will have the graph; its nodes would only take memory.
@@ -131,6 +132,13 @@ async function makePlan(
   await setImmediate();
   const session = backend.device.load(sessionModel(plan));
   return { session, trace, listing: listed, readers: recording.readers, bytes };
+}
+
+/** What the session has as constants need not be given to it. */
+function forgetFeeds(trace: Trace, left: readonly Value[]): void {
+  const { feeds } = trace.graph;
+  trace.feeds = trace.feeds.filter((_, i) => left.includes(feeds[i]!));
+  trace.graph.feeds = [...left];
 }
 
 async function replay(

@@ -103,6 +103,7 @@ export function sessionPlan(
   weights: ReadonlyMap<Value, BufferPart> = new Map(),
 ): SessionPlan {
   const { nodes, feeds, literals, outputs, taken } = graph;
+  const read = new Set(feeds.map(({ storage }) => storage));
   // Threads cost more than they give in a small graph, above all where other programs run too.
   const threads = programCost(graph).operations < SMALL_OPERATIONS ? 1 : settings.threads;
   const names = new Set(outputs.map(({ label }) => label));
@@ -128,10 +129,27 @@ export function sessionPlan(
   return {
     graph: proto,
     inputs: feeds.map((value) => ({ name: value.label, type: value.type, shape: value.shape })),
-    constants: [...weights].map(([value, data]) => ({ name: weightName(value), data })),
+    constants: [...weights].map(([value, data]) => ({
+      name: weightName(value),
+      data,
+      parted: !read.has(value.storage),
+    })),
     outputs: outputs.map((value) => value.label),
     options: sessionOptions({ ...settings, threads }),
   };
+}
+
+/** The inputs that somebody reads when `weights` are part of the session. */
+export function remainingFeeds({ nodes, feeds, outputs, taken }: Program, weights: ReadonlySet<Value>): Value[] {
+  const read = new Set<Value>(outputs);
+  for (const node of nodes) {
+    for (const [at, input] of node.inputs.entries()) if (!readsPacked(node, at)) read.add(taken(input));
+  }
+  return feeds.filter((value) => !weights.has(value) || read.has(value));
+}
+
+function readsPacked({ op }: GraphNode, at: number): boolean {
+  return at === 1 && PRODUCTS.has(op);
 }
 
 /** The nodes that `outputs` need, in the order in which they were recorded. `mark`: a new number for each traversal. */
@@ -153,7 +171,7 @@ export function reachable(outputs: readonly Value[], mark = nextOrder(), taken =
 function nodeSpec(node: GraphNode, taken: Program["taken"], weights: ReadonlyMap<Value, unknown>): NodeSpec {
   // Other readers of such a matrix get it as an input: the session forgets the bytes as they were.
   const nameOf = (value: Value, at: number) =>
-    at === 1 && PRODUCTS.has(node.op) && weights.has(value) ? weightName(value) : value.label;
+    readsPacked(node, at) && weights.has(value) ? weightName(value) : value.label;
   return {
     op: node.op,
     domain: node.domain,

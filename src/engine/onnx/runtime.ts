@@ -75,10 +75,16 @@ export interface SessionSettings {
   device: string;
 }
 
+/** ONNX Runtime's own; `extra` holds its configuration entries, a level for each dot in their names. */
+export interface SessionOptions {
+  extra: { session: object };
+  [option: string]: unknown;
+}
+
 export const defaultSettings: SessionSettings = { threads: availableParallelism(), device: "cpu" };
 
 /** Measured in bench/README.md; each line says what the other choice costs. */
-export function sessionOptions({ threads, device }: SessionSettings): object {
+export function sessionOptions({ threads, device }: SessionSettings): SessionOptions {
   return {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     executionMode: "sequential",

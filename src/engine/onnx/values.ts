@@ -1,3 +1,4 @@
+import { largeBuffer } from "../../data/large-buffer.js";
 import type { Attribute } from "./protobuf.js";
 
 /**
@@ -231,9 +232,9 @@ export function release(value: Value, free: (storage: Storage) => void): void {
 export function arrayOf(type: ElementType, length: number): HostArray {
   switch (type) {
     case "float32":
-      return new Float32Array(length);
+      return new Float32Array(largeBuffer(4 * length), 0, length);
     case "int32":
-      return new Int32Array(length);
+      return new Int32Array(largeBuffer(4 * length), 0, length);
     case "int64":
       return new BigInt64Array(length);
     case "uint16":
@@ -241,6 +242,6 @@ export function arrayOf(type: ElementType, length: number): HostArray {
     case "bfloat16":
       return new Uint16Array(length);
     default:
-      return new Uint8Array(length);
+      return new Uint8Array(largeBuffer(length), 0, length);
   }
 }

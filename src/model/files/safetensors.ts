@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { finished } from "node:stream/promises";
+import { largeBuffer } from "../../data/large-buffer.js";
 import { type FloatDtype, floatToBfloat, floatToHalf, halfToFloat } from "../dtype.js";
 import { SafetensorsError } from "../errors.js";
 import { parseHeader, type StoredDtype, type TensorEntry } from "./safetensors-header.js";
@@ -62,13 +63,13 @@ export class SafetensorsFile {
     const elements = entry.shape.reduce((a, b) => a * b, 1);
     const start = this.dataStart + entry.begin;
     const { dtype, shape } = entry;
-    if (dtype === "F32") return { dtype, shape, values: await this.raw(new Float32Array(elements), start) };
-    if (dtype === "I32") return { dtype, shape, values: await this.raw(new Int32Array(elements), start) };
+    if (dtype === "F32") return { dtype, shape, values: await this.raw(floats(elements), start) };
+    if (dtype === "I32") return { dtype, shape, values: await this.raw(integers(elements), start) };
     if (dtype === "U8" || dtype === "BOOL")
-      return { dtype, shape, values: await this.raw(new Uint8Array(elements), start) };
+      return { dtype, shape, values: await this.raw(new Uint8Array(largeBuffer(elements), 0, elements), start) };
     const decoder = DECODERS[dtype];
     if (!decoder) throw new SafetensorsError(this.path, `${name} has dtype ${dtype}, which is not supported here`);
-    const values = decoder.integer ? new Int32Array(elements) : new Float32Array(elements);
+    const values = decoder.integer ? integers(elements) : floats(elements);
     const piece = Buffer.alloc(Math.min(PIECE, elements * decoder.bytes));
     for (let done = 0; done < elements; ) {
       const count = Math.min(piece.length / decoder.bytes, elements - done);
@@ -182,6 +183,9 @@ export async function writeSafetensors(
     throw error;
   }
 }
+
+const floats = (length: number) => new Float32Array(largeBuffer(4 * length), 0, length);
+const integers = (length: number) => new Int32Array(largeBuffer(4 * length), 0, length);
 
 async function readFully(handle: FileHandle, target: Buffer, position: number): Promise<void> {
   for (let done = 0; done < target.length; ) {

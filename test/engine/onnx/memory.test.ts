@@ -45,6 +45,39 @@ describe("memory", () => {
     assert.ok(disposed.sessions < end.sessions, "a disposed step gives its sessions back");
   });
 
+  test("frozen matrices that a session has laid out leave the memory, and come back from disk bit by bit", async () => {
+    const backend = tf.backend() as OnnxBackend;
+    const numbers = Float32Array.from({ length: 2048 * 2560 }, (_, i) => Math.sin(i));
+    numbers.set([-0, 1e-40]);
+    const before = await backend.device.usage();
+    const w = tf.tensor2d(numbers, [2048, 2560]);
+    const other = tf.ones([2560, 16]);
+    const step = engine.jit(({ x }: { x: tf.Tensor }) => ({
+      y: tf.matMul(x, w),
+      z: tf.matMul(tf.matMul(x, w), other),
+    }));
+    const bytes = (await backend.device.usage()).bytes;
+    assert.ok(bytes >= before.bytes + numbers.byteLength);
+    const expected = Float32Array.from({ length: 2560 }, (_, i) => 3 * numbers[5 * 2560 + i]!);
+    for (const rows of [16, 32, 16]) {
+      const x = tf.tidy(() => tf.oneHot(tf.fill([rows], 5, "int32"), 2048).mul(3));
+      const { y, z } = await step({ x });
+      assert.deepEqual((await y.data()).slice(-2560), expected);
+      tf.dispose([x, y, z]);
+      const { bytes: now } = await backend.device.usage();
+      assert.ok(now < bytes - 0.9 * numbers.byteLength, `${now} bytes on the device, ${bytes} before`);
+    }
+    assert.deepEqual(new Uint8Array((await w.data()).buffer), new Uint8Array(numbers.buffer));
+    const doubled = tf.tidy(() => tf.slice(w, [7, 0], [1, 4]).mul(2));
+    assert.deepEqual(
+      [...(await doubled.data())],
+      [...numbers.slice(7 * 2560, 7 * 2560 + 4)].map((n) => 2 * n),
+    );
+    step.dispose();
+    tf.dispose([w, other, doubled]);
+    assert.equal((await backend.device.usage()).bytes, before.bytes);
+  });
+
   test("a graph that nobody reads is never computed, and what it needed is freed", async () => {
     const backend = tf.backend() as OnnxBackend;
     const before = await backend.device.usage();
