@@ -35,7 +35,13 @@ export function programCost({ nodes, outputs, taken }: Program): ProgramCost {
 
 function operationsOf({ op, inputs, outputs, attributes }: GraphNode): number {
   const size = outputs.reduce((sum, { size }) => sum + size, 0);
-  return PRODUCTS.has(op) ? 2 * size * inputs[0]!.shape.at(attributes?.transA ? -2 : -1)! : size;
+  if (PRODUCTS.has(op)) return 2 * size * inputs[0]!.shape.at(attributes?.transA ? -2 : -1)!;
+  // Each element of the one, or of the other, meets those of the filter that are its channel's.
+  if (op === "Conv") return (2 * size * inputs[1]!.size) / inputs[1]!.shape[0]!;
+  if (op === "ConvTranspose") return (2 * inputs[0]!.size * inputs[1]!.size) / inputs[1]!.shape[0]!;
+  // Of a matrix product [m, k] x [k, n] this is m·k·n; batches count somewhat more than they are.
+  if (op === "Einsum") return 2 * Math.sqrt(inputs.reduce((product, input) => product * input.size, size));
+  return size;
 }
 
 export const PRODUCTS = new Set(["MatMul", "FusedMatMul", "MatMulBnb4"]);

@@ -159,6 +159,64 @@ describe("kernels that index equal the cpu backend", () => {
   });
 });
 
+describe("further kernels equal the cpu backend", () => {
+  test("expm1 and log1p, near zero too", async () => {
+    const small = floats(1, [40], -1e-3, 1e-3);
+    for (const op of [tf.expm1, tf.log1p]) {
+      // As exact as they are small.
+      await assertSameAsCpu((x) => tf.div(op(x), x), [small]);
+      await assertSameAsCpu(op, [floats(2, [40], -0.99, 5)]);
+      const special = [0, -1, Number.POSITIVE_INFINITY, Number.NaN, -2];
+      await assertSameAsCpu(op, [{ shape: [5], dtype: "float32", values: special }]);
+    }
+    await assertSameAsCpu(tf.expm1, [{ shape: [3], dtype: "float32", values: [Number.NEGATIVE_INFINITY, 60, -60] }]);
+  });
+  test("einsum", async () => {
+    for (const [equation, a, b] of [
+      ["ij,jk->ki", [3, 4], [4, 5]],
+      ["bqhd,bkhd->bhqk", [2, 3, 4, 5], [2, 6, 4, 5]],
+      ["abc,c->ab", [2, 3, 4], [4]],
+      ["i,j->ij", [3], [4]],
+      ["ij,ij->", [3, 4], [3, 4]],
+      ["ij , jk -> ik", [3, 4], [4, 5]],
+    ] as const) {
+      await assertSameAsCpu((x, y) => tf.einsum(equation, x, y), [floats(1, [...a]), floats(2, [...b])]);
+    }
+    await assertSameAsCpu((x) => tf.einsum("ijk->ki", x), [ints(1, [2, 3, 4])]);
+  });
+  test("batchNorm", async () => {
+    const vectors = [floats(2, [3]), floats(3, [3], 0.1, 2), floats(4, [3]), floats(5, [3])];
+    for (const shape of [
+      [4, 3],
+      [2, 4, 5, 3],
+    ]) {
+      await assertSameAsCpu(
+        (x, mean, variance, offset, scale) =>
+          tf.batchNorm(
+            x,
+            mean as tf.Tensor1D,
+            variance as tf.Tensor1D,
+            offset as tf.Tensor1D,
+            scale as tf.Tensor1D,
+            0.1,
+          ),
+        [floats(1, shape), ...vectors],
+      );
+      await assertSameAsCpu(
+        (x, mean, variance) => tf.batchNorm(x, mean as tf.Tensor1D, variance as tf.Tensor1D),
+        [floats(1, shape), ...vectors.slice(0, 2)],
+      );
+    }
+  });
+  test("diag and sparseToDense", async () => {
+    for (const x of [floats(1, [4]), ints(2, [2, 3]), bools(3, [4])]) await assertSameAsCpu((t) => tf.diag(t), [x]);
+    const at: Operand = { shape: [3, 2], dtype: "int32", values: [0, 1, 2, 0, 1, 3] };
+    for (const values of [floats(1, [3]), ints(2, [3]), floats(3, [])]) {
+      await assertSameAsCpu((i, v) => tf.sparseToDense(i, v, [3, 4], tf.scalar(7, v.dtype)), [at, values]);
+    }
+  });
+});
+
 describe("gradients equal the cpu backend", () => {
   const gradients: Record<string, [(...x: tf.Tensor[]) => tf.Tensor, Operand[]]> = {
     matMul: [(a, b) => tf.matMul(a, b), [floats(1, [3, 4]), floats(2, [4, 5])]],

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { emit, hostValue, reshape, sizeOf, type Value } from "../values.js";
-import { binary, cast, clip, fill, type Kernels, scalar, transpose, where } from "./kernel.js";
+import { binary, broadcastTo, cast, clip, fill, type Kernels, scalar, transpose, where } from "./kernel.js";
 
 /** Kernels that pick or place elements by index. */
 export const gatherKernels: Kernels = {
@@ -16,6 +16,7 @@ export const gatherKernels: Kernels = {
       inputs.tensor.shape,
       inputs.tensor.type,
     ),
+  SparseToDense: (inputs: Sparse, { outputShape }: { outputShape: number[] }) => sparseToDense(inputs, outputShape),
   UnsortedSegmentSum: ({ x, segmentIds }: { x: Value; segmentIds: Value }, { numSegments }: { numSegments: number }) =>
     segmentSum(x, segmentIds, numSegments),
   OneHot: ({ indices }: { indices: Value }, attributes: OneHot) => oneHot(indices, attributes),
@@ -73,6 +74,22 @@ function scatterNd(at: Value, updates: Value, shape: number[]): Value {
   const { sliceRank, numUpdates } = tf.backend_util.calculateShapes(asTensor(updates), asTensor(at), shape);
   const rows = shape.slice(sliceRank);
   return scatterAdd(reshape(at, [numUpdates, sliceRank]), reshape(updates, [numUpdates, ...rows]), shape);
+}
+
+interface Sparse {
+  sparseIndices: Value;
+  sparseValues: Value;
+  defaultValue: Value;
+}
+
+/** One value may stand for all. */
+function sparseToDense({ sparseIndices: at, sparseValues: values, defaultValue }: Sparse, shape: number[]): Value {
+  const { sliceRank, numUpdates } = tf.backend_util.calculateShapes(asTensor(values), asTensor(at), shape);
+  const dense = broadcastTo(cast(defaultValue, values.type), shape);
+  if (values.size === 0) return dense;
+  const updates = broadcastTo(values, [numUpdates, ...shape.slice(sliceRank)]);
+  const rows = reshape(cast(at, "int64"), [numUpdates, sliceRank]);
+  return emit("ScatterND", [dense, rows, updates], shape, values.type);
 }
 
 function scatterAdd(at: Value, updates: Value, shape: number[]): Value {

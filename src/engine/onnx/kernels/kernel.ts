@@ -62,6 +62,9 @@ export function unary(op: string, x: Value, attributes?: Record<string, number |
 
 export function transpose(x: Value, perm: readonly number[]): Value {
   if (perm.every((axis, i) => axis === i)) return x;
+  // Images go back and forth between TensorFlow.js's order of axes and ONNX's.
+  const before = x.node?.op === "Transpose" ? (x.node.attributes!.perm as readonly number[]) : undefined;
+  if (before && perm.every((axis, i) => before[axis] === i)) return x.node!.inputs[0]!;
   return emit(
     "Transpose",
     [x],

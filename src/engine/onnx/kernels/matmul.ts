@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { emit, reshape, type Value } from "../values.js";
+import { type Activation, activate } from "./activation.js";
 import { binary, broadcastShape, cast, fill, type Kernels } from "./kernel.js";
-import { unaryKernels } from "./unary.js";
 
 export interface Products {
   transposeA: boolean;
@@ -13,6 +13,7 @@ export const matmulKernels: Kernels = {
   BatchMatMul: ({ a, b }: { a: Value; b: Value }, { transposeA, transposeB }: Products) =>
     cast(matMul(cast(a, "float32"), cast(b, "float32"), transposeA, transposeB), a.type),
   _FusedMatMul: fusedMatMul,
+  Einsum: (tensors: Value[], { equation }: { equation: string }) => einsum(tensors, equation),
 };
 
 /** `[…, m, k] x […, k, n]`; transposed operands are read as they lie. */
@@ -49,20 +50,21 @@ interface FusedInputs {
   preluActivationWeights?: Value;
 }
 
-interface FusedAttributes extends Products {
-  activation: string | null;
-  leakyreluAlpha?: number;
-}
+type FusedAttributes = Products & Activation;
 
 function fusedMatMul(inputs: FusedInputs, attributes: FusedAttributes): Value {
   const product = matMul(inputs.a, inputs.b, attributes.transposeA, attributes.transposeB);
   const biased = inputs.bias ? binary("Add", product, cast(inputs.bias, "float32")) : product;
-  const { activation } = attributes;
-  if (!activation || activation === "linear") return biased;
-  const name = activation === "leakyrelu" ? "LeakyRelu" : activation[0]!.toUpperCase() + activation.slice(1);
-  const kernel = unaryKernels[name]!;
-  return kernel(
-    { x: biased, alpha: inputs.preluActivationWeights } as never,
-    { alpha: attributes.leakyreluAlpha } as never,
-  ) as Value;
+  return activate(biased, attributes, inputs.preluActivationWeights);
+}
+
+function einsum(tensors: Value[], equation: string): Value {
+  const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(equation, tensors.length);
+  tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors as unknown as tf.Tensor[]);
+  // The dimensions of the result come first.
+  const shape = allDims.slice(0, allDims.length - summedDims.length).map((_, dim) => {
+    const term = idDims.findIndex((dims) => dims.includes(dim));
+    return tensors[term]!.shape[idDims[term]!.indexOf(dim)]!;
+  });
+  return emit("Einsum", tensors, shape, tensors[0]!.type, { equation: equation.replace(/\s/g, "") });
 }

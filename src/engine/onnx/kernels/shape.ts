@@ -40,6 +40,7 @@ export const shapeKernels: Kernels = {
     pad(x, paddings, constantValue),
   Tile: ({ x }: Unary, { reps }: { reps: number[] }) => tile(x, reps),
   BroadcastTo: ({ x }: Unary, { shape }: { shape: number[] }) => broadcastTo(x, shape),
+  Diag: ({ x }: Unary) => diag(x),
   Fill: (_: object, { shape, value, dtype }: { shape: number[]; value: number; dtype?: ElementType }) =>
     fill(shape, value, dtype ?? "float32"),
   Range: (
@@ -60,7 +61,7 @@ function inserted(shape: readonly number[], at: number, size: number): number[] 
   return [...shape.slice(0, at), size, ...shape.slice(at)];
 }
 
-function slice(x: Value, starts: readonly number[], ends: readonly number[]): Value {
+export function slice(x: Value, starts: readonly number[], ends: readonly number[]): Value {
   const shape = starts.map((start, i) => ends[i]! - start);
   if (sameShape(shape, x.shape)) return x;
   const at = rowsBehindOneAnother(x, starts, shape);
@@ -118,7 +119,7 @@ function stridedSlice(x: Value, attributes: StridedSlice): Value {
   return reshape(sliced, plan.finalShape);
 }
 
-function reverse(x: Value, axes: number[]): Value {
+export function reverse(x: Value, axes: number[]): Value {
   if (axes.length === 0) return x;
   const to = (value: number) => indices(axes.map(() => value));
   return emit("Slice", [x, to(-1), to(Number.MIN_SAFE_INTEGER), indices(axes), to(-1)], x.shape, x.type);
@@ -169,7 +170,7 @@ function split(x: Value, sizes: number[], axis: number): Value[] {
   return emitAll("Split", [x, indices(sizes)], shapes, x.type, { axis });
 }
 
-function pad(x: Value, paddings: [number, number][], value: number): Value {
+export function pad(x: Value, paddings: [number, number][], value: number): Value {
   const shape = x.shape.map((size, i) => size + paddings[i]![0] + paddings[i]![1]);
   if (sameShape(shape, x.shape)) return x;
   if (x.size === 0) return fill(shape, value, x.type);
@@ -182,6 +183,20 @@ function tile(x: Value, reps: number[]): Value {
   if (sameShape(shape, x.shape)) return x;
   if (x.shape.every((size, i) => size === 1 || reps[i] === 1)) return broadcastTo(x, shape);
   return emit("Tile", [x, indices(reps)], shape, x.type);
+}
+
+/** A diagonal is every (n + 1)th of n·n elements. */
+function diag(x: Value): Value {
+  const { size } = x;
+  const rows = pad(
+    reshape(x, [size, 1]),
+    [
+      [0, 0],
+      [0, size],
+    ],
+    0,
+  );
+  return reshape(slice(reshape(rows, [rows.size]), [0], [size * size]), [...x.shape, ...x.shape]);
 }
 
 /** Counts down, without being told, where the end lies below the start. */

@@ -7,6 +7,8 @@ export const unaryKernels: Kernels = {
   Sign: inFloats((x) => where(emit("IsNaN", [x], x.shape, "bool"), scalar(0), unary("Sign", x))),
   ...float("Ceil", "Floor", "Round", "Relu"),
   Exp: ({ x }: Unary) => unary("Exp", cast(x, "float32")),
+  Expm1: inFloats(expm1),
+  Log1p: inFloats(log1p),
   ...float("Log", "Sqrt", "Reciprocal", "Tanh", "Sigmoid", "Erf", "Softplus", "Elu", "Selu"),
   ...float("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh"),
   Cast: ({ x }: Unary, { dtype }: { dtype: Value["type"] }) => cast(x, dtype),
@@ -44,6 +46,20 @@ function float(...names: string[]): Kernels {
 /** The result has the input's type, as on the cpu backend: integers are cut off. */
 function inFloats<A>(op: (x: Value, attributes: A) => Value): Kernel {
   return ({ x }: Unary, attributes: A) => cast(op(cast(x, "float32"), attributes), x.type);
+}
+
+/** `exp(x) - 1`, exact near zero too: tanh(x/2)·(exp(x) + 1). */
+function expm1(x: Value): Value {
+  const half = unary("Tanh", binary("Mul", x, scalar(0.5)));
+  return binary("Mul", half, binary("Add", unary("Exp", x), scalar(1)));
+}
+
+/** `log(1 + x)`, exact near zero too: there 2·artanh(x / (2 + x)). */
+function log1p(x: Value): Value {
+  const ratio = binary("Div", x, binary("Add", x, scalar(2)));
+  const near = binary("Mul", unary("Atanh", ratio), scalar(2));
+  const isNear = binary("Less", unary("Abs", x), scalar(0.5), "bool");
+  return where(isNear, near, unary("Log", binary("Add", x, scalar(1))));
 }
 
 function prelu(x: Value, alpha: Value): Value {
