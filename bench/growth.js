@@ -53,7 +53,9 @@ rmSync(folder, { recursive: true });
 
 function measure(changes, length) {
   const config = join(folder, "config.json");
-  writeFileSync(config, JSON.stringify({ ...small, ...changes, max_position_embeddings: 2048 }));
+  const text = JSON.stringify({ ...small, ...changes, max_position_embeddings: 2048 });
+  // transformers refuses a whole number where it expects a float.
+  writeFileSync(config, text.replace(/(softcapping":\d+)(?=[,}])/g, "$1.0"));
   const args = ["--config", config, "--batch", "2", "--seq", `${length}`, "--steps", values.steps, "--lora-rank", "8"];
   const ours = run(process.execPath, [join(here, "train-step.js"), ...args, "--engine", values.engine, "--json"]);
   if (!values.python) return ours;
