@@ -1,19 +1,24 @@
+import { totalmem } from "node:os";
 import { PRODUCTS } from "./program-cost.js";
-import type { GraphNode, Storage, Value } from "./values.js";
+import { type GraphNode, type Storage, type Value, WIDTH } from "./values.js";
 
-/** How many bytes of results may be kept from the forward pass so that the backward pass need not compute them again. */
-const KEPT_BYTES = 2 ** 29;
+/** How much of the machine's memory may be taken by results that the backward pass then need not compute again. */
+const KEPT_BYTES = totalmem() / 18;
 
 /**
  * Gradient checkpointing computes a layer twice. Among what the second time would compute again, matrix products cost
  * nearly everything and leave little: they are taken over from the first time, while the many large results between them
  * are computed anew (selective checkpointing, Korthikanti et al. 2022). Those with the longest inner dimension come
- * first, since they cost most per byte kept.
+ * first, since they cost most per byte kept. They take no more than the weights do: who asks for checkpointing of a small
+ * model with many tokens wants the memory.
  *
  * @param nodes in recorded order
  * @returns for each output that need not be computed, the equal one to take
  */
-export function sharedProducts(nodes: readonly GraphNode[], keptBytes = KEPT_BYTES): Map<Value, Value> {
+export function sharedProducts(
+  nodes: readonly GraphNode[],
+  keptBytes = Math.min(KEPT_BYTES, givenBytes(nodes)),
+): Map<Value, Value> {
   const repeated = repeatedProducts(nodes).sort((a, b) => b.inner - a.inner);
   const shared = new Map<Value, Value>();
   let bytes = 0;
@@ -71,6 +76,16 @@ function readsMatrixAgain(nodes: readonly GraphNode[]): boolean {
     else readings.set(matrix.storage, new Set([reading]));
   }
   return false;
+}
+
+/** Of all that the nodes read and do not compute. */
+function givenBytes(nodes: readonly GraphNode[]): number {
+  const inputs = new Set(nodes.flatMap(({ inputs }) => inputs.filter((value) => value.storage)));
+  const parts = new Map([...inputs].map((value) => [value.storage, 0]));
+  for (const { storage, offset, size, type } of inputs) {
+    parts.set(storage, Math.max(parts.get(storage)!, (offset + size) * WIDTH[type]));
+  }
+  return [...parts.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** Bytes that exist are the same when they lie in the same place and are seen in the same shape. */

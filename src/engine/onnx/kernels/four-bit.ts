@@ -1,5 +1,6 @@
 import { emit, reinterpret, reshape, type Value } from "../values.js";
 import { broadcastTo, cast, type Kernels } from "./kernel.js";
+import { concat, slice } from "./shape.js";
 
 /** The model room's 4-bit weights: src/model/four-bit/byte-lookup.ts and four-bit-product.ts. */
 export const fourBitKernels: Kernels = {
@@ -8,16 +9,41 @@ export const fourBitKernels: Kernels = {
       ? lookupTwoBytes(bytes, table)
       : gatherRows(table, asBytes(bytes)),
   /** `x · Wᵀ` with the 4-bit W `[out, in]`. ONNX Runtime decodes W into a temporary, on all threads. */
-  KaisetsuFourBitProduct: (
-    { x, packed, absmax }: { x: Value; packed: Value; absmax: Value },
-    { shape, block, type }: { shape: [number, number]; block: number; type: "nf4" | "fp4" },
-  ) => {
-    const [N, K] = shape;
-    const attributes = { K, N, block_size: block, quant_type: type === "nf4" ? 1 : 0 };
-    const inputs = [x, asBytes(packed), absmax];
-    return emit("MatMulBnb4", inputs, [x.shape[0]!, N], "float32", attributes, "com.microsoft");
-  },
+  KaisetsuFourBitProduct: (inputs: ProductInputs, attributes: ProductAttributes) => product(inputs, attributes),
 };
+
+interface ProductInputs {
+  x: Value;
+  packed: Value;
+  absmax: Value;
+}
+
+interface ProductAttributes {
+  /** `[out, in]` */
+  shape: [number, number];
+  block: number;
+  type: "nf4" | "fp4";
+}
+
+/**
+ * Weights that one product decodes, at most 22 MB. A temporary that is much larger than the results beside it leaves gaps in ONNX
+ * Runtime's memory, which they split and the next one does not fit into again.
+ */
+const DECODED_WEIGHTS = 5.5 * 2 ** 20;
+
+function product({ x, packed, absmax }: ProductInputs, { shape: [N, K], block, type }: ProductAttributes): Value {
+  const rows = Math.ceil(N / Math.ceil((N * K) / DECODED_WEIGHTS));
+  const parts: Value[] = [];
+  for (let from = 0; from < N; from += rows) {
+    const count = Math.min(rows, N - from);
+    const [begin, size] = [(from * K) / block, (count * K) / block];
+    const attributes = { K, N: count, block_size: block, quant_type: type === "nf4" ? 1 : 0 };
+    const bytes = reinterpret(packed, "uint8", [(count * K) / 2], packed.offset + (from * K) / 2);
+    const scales = count === N ? absmax : slice(absmax, [begin], [begin + size]);
+    parts.push(emit("MatMulBnb4", [x, bytes, scales], [x.shape[0]!, count], "float32", attributes, "com.microsoft"));
+  }
+  return concat(parts, 1);
+}
 
 /** Fewer bytes do not pay for the large table. */
 const MIN_BYTES = 2 ** 20;

@@ -125,7 +125,7 @@ export function reverse(x: Value, axes: number[]): Value {
   return emit("Slice", [x, to(-1), to(Number.MIN_SAFE_INTEGER), indices(axes), to(-1)], x.shape, x.type);
 }
 
-function concat(list: Value[], axis: number): Value {
+export function concat(list: Value[], axis: number): Value {
   tf.backend_util.assertParamsConsistent(
     list.map((x) => x.shape as number[]),
     axis,
