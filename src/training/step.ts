@@ -76,7 +76,11 @@ export class TrainStep {
     this.m = tf.zeros([this.size]);
     this.v = tf.zeros([this.size]);
     this.micro = engine.jit((inputs) => this.microStep(inputs), { name: "train_step", pure: true, deferred: true });
-    this.optimizer = engine.jit((inputs) => this.optimizerStep(inputs), { name: "optimizer_step", pure: true });
+    this.optimizer = engine.jit((inputs) => this.optimizerStep(inputs), {
+      name: "optimizer_step",
+      pure: true,
+      deferred: true,
+    });
   }
 
   /**
@@ -150,21 +154,26 @@ export class TrainStep {
       tf.dispose(own);
       this.grad = undefined;
     }
-    const [norm] = await outputs.norm!.data();
-    outputs.norm!.dispose();
     const { m, v, params } = outputs as { m: tf.Tensor1D; v: tf.Tensor1D; params: tf.Tensor1D };
+    // While they are computed.
+    const split = this.split(params);
+    let norm = Number.NaN;
+    try {
+      norm = (await outputs.norm!.data())[0]!;
+    } finally {
+      outputs.norm!.dispose();
+      if (!Number.isFinite(norm)) tf.dispose([m, v, params, ...split]);
+    }
     if (Number.isFinite(norm)) {
       tf.dispose([this.m, this.v, this.flat, ...this.params]);
       this.m = m;
       this.v = v;
       this.flat = params;
-      this.params = this.split(params);
+      this.params = split;
       this.updates += 1;
       this.synced = false;
-    } else {
-      tf.dispose([m, v, params]);
     }
-    return norm!;
+    return norm;
   }
 
   /** Forgets a gradient that shall not be applied. */
