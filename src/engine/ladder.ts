@@ -36,7 +36,7 @@ const loaders: Record<Rung["name"], () => Promise<Rung>> = {
   "tfjs-node-gpu": async () => (await import("./tfjs-node.js")).tfjsNodeGpuRung,
   "tfjs-node": async () => (await import("./tfjs-node.js")).tfjsNodeRung,
   onnx: async () => (await import("./onnx/index.js")).onnxRung,
-  webgpu: async () => (await import("./webgpu.js")).webgpuRung,
+  webgpu: async () => (await import("./webgpu/index.js")).webgpuRung,
   wasm: async () => (await import("./wasm/index.js")).wasmRung,
   cpu: async () => (await import("./cpu.js")).cpuRung,
 };

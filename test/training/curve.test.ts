@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as tf from "@tensorflow/tfjs";
-import { AutoModelForCausalLM, PeftModel, TrainingArguments, useEngine } from "../../src/index.js";
+import {
+  AutoModelForCausalLM,
+  type EngineName,
+  EngineUnavailableError,
+  PeftModel,
+  TrainingArguments,
+  useEngine,
+} from "../../src/index.js";
 import { TrainStep } from "../../src/training/step.js";
 import { referenceJson, referencePath } from "../data/reference.js";
 
@@ -19,13 +26,31 @@ interface Curve {
 
 const curve = referenceJson<Curve>("gemma2-tiny/curve.json");
 
-// wasm takes six times as long: a quarter of the curve has to do.
-for (const [name, steps] of [
-  ["onnx", curve.steps],
-  ["wasm", curve.steps / 4],
-] as const) {
-  test(`on ${name} ${steps} steps have PyTorch's losses to 1e-4`, async () => {
-    const engine = await useEngine(name);
+interface Rung {
+  name: EngineName;
+  device?: string;
+  /** Of the curve, as far as this takes seconds: a WebGPU adapter may be a program on the CPU. */
+  steps: number;
+}
+
+const rungs: Rung[] = [
+  { name: "tfjs-node-gpu", steps: curve.steps / 4 },
+  { name: "onnx", steps: curve.steps },
+  { name: "onnx", device: "cuda", steps: curve.steps / 4 },
+  { name: "onnx", device: "webgpu", steps: 5 },
+  { name: "tfjs-node", steps: curve.steps / 4 },
+  { name: "webgpu", steps: 5 },
+  { name: "wasm", steps: curve.steps / 4 },
+];
+
+for (const { name, device, steps } of rungs) {
+  test(`on ${name} ${device ?? ""} ${steps} steps have PyTorch's losses to 1e-4`, async (t) => {
+    const engine = await useEngine(name, { device }).catch((error) => error as EngineUnavailableError);
+    if (engine instanceof Error) {
+      if (!(engine instanceof EngineUnavailableError)) throw engine;
+      t.skip(engine.message);
+      return;
+    }
     const before = tf.memory().numTensors;
     const base = await AutoModelForCausalLM.fromPretrained(referencePath("gemma2-tiny/tiny-gemma2"));
     const model = await PeftModel.fromPretrained(base, referencePath("gemma2-tiny/adapter-initial"));

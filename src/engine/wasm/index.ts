@@ -4,7 +4,8 @@ import { type BackendWasm, version_wasm } from "@tensorflow/tfjs-backend-wasm";
 import { eagerEngine } from "../eager.js";
 import { EngineUnavailableError } from "../errors.js";
 import type { Rung } from "../ladder.js";
-import { replaceKernels } from "./kernels.js";
+import { replaceKernels } from "../replace-kernels.js";
+import { wasmKernels } from "./kernels.js";
 import { nativeFor, usesFusedMultiplyAdd } from "./native.js";
 import { createSharedBackend } from "./threads/shared-heap.js";
 
@@ -15,7 +16,7 @@ import { createSharedBackend } from "./threads/shared-heap.js";
 export const wasmRung: Rung = {
   name: "wasm",
   async start(options) {
-    replaceKernels();
+    replaceKernels("wasm", wasmKernels);
     const threads = options.threads ?? Math.min(availableParallelism(), 8);
     await withoutProcessListeners(() => startBackend(threads));
     const simd = usesFusedMultiplyAdd() ? "relaxed SIMD (fused multiply-add)" : "SIMD";

@@ -7,7 +7,20 @@ import { cases } from "./cases.js";
 import { Source } from "./source.js";
 
 /** Every rung that starts on this machine computes what tfjs's cpu backend computes, and leaks nothing. */
-const rungs: EngineName[] = ["tfjs-node-gpu", "tfjs-node", "onnx", "webgpu", "wasm"];
+const rungs: Rung[] = [
+  { engine: "tfjs-node-gpu" },
+  { engine: "tfjs-node" },
+  { engine: "onnx" },
+  { engine: "onnx", device: "cuda" },
+  { engine: "onnx", device: "webgpu" },
+  { engine: "webgpu" },
+  { engine: "wasm" },
+];
+
+interface Rung {
+  engine: EngineName;
+  device?: string;
+}
 
 interface Result {
   shape: number[];
@@ -16,17 +29,18 @@ interface Result {
 }
 
 for (const rung of rungs) {
-  test(`${rung} agrees with the cpu backend`, async (t) => {
+  const name = rung.device ? `${rung.engine} on ${rung.device}` : rung.engine;
+  test(`${name} agrees with the cpu backend`, async (t) => {
     try {
-      await useEngine(rung);
+      await useEngine(rung.engine, { device: rung.device });
     } catch (error) {
       if (!(error instanceof EngineUnavailableError)) throw error;
       t.skip(error.message);
       return;
     }
     for (const item of cases) {
-      await t.test(item.name, { skip: item.except?.[rung] }, async () => {
-        const expected = await results({ ...item, compute: item.reference ?? item.compute }, "cpu");
+      await t.test(item.name, { skip: item.except?.[name] }, async () => {
+        const expected = await results({ ...item, compute: item.reference ?? item.compute }, { engine: "cpu" });
         const actual = await results(item, rung);
         assert.equal(actual.length, expected.length);
         expected.forEach((result, i) => {
@@ -37,8 +51,8 @@ for (const rung of rungs) {
   });
 }
 
-async function results({ name, compute }: Case, engine: EngineName): Promise<Result[]> {
-  await useEngine(engine);
+async function results({ name, compute }: Case, { engine, device }: Rung): Promise<Result[]> {
+  await useEngine(engine, { device });
   const before = tf.memory().numTensors;
   const outputs = tf.tidy(() => {
     const output = compute(new Source(seed(name)));

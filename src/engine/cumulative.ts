@@ -1,6 +1,6 @@
 import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs";
 
-/** tfjs-wasm writes outside its tensors when the axis counts from the end. */
+/** For an axis counted from the end: tfjs-wasm writes outside its tensors then, and tfjs-webgpu refuses. */
 export function cumulativeKernel(original: KernelFunc): KernelFunc {
   return (args) => {
     const x = args.inputs.x as TensorInfo;

@@ -1,10 +1,12 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import * as tf from "@tensorflow/tfjs";
-import { eagerEngine } from "./eager.js";
-import { EngineUnavailableError } from "./errors.js";
-import type { Rung } from "./ladder.js";
-import { loadPeer } from "./peers.js";
+import { eagerEngine } from "../eager.js";
+import { EngineUnavailableError } from "../errors.js";
+import type { Rung } from "../ladder.js";
+import { loadPeer } from "../peers.js";
+import { replaceKernels } from "../replace-kernels.js";
+import { webgpuKernels } from "./kernels.js";
 
 /**
  * TensorFlow.js's WebGPU backend over Dawn (the npm package `webgpu`): Vulkan, Metal or Direct3D 12. Experimental, only
@@ -21,6 +23,7 @@ export const webgpuRung: Rung = {
       "@tensorflow/tfjs-backend-webgpu",
       (path) => createRequire(import.meta.url)(path) as TfjsWebgpu,
     );
+    replaceKernels("webgpu", webgpuKernels);
     if (!tf.findBackendFactory("webgpu")) {
       const device = await adapter.requestDevice(wholeOf(adapter));
       tf.registerBackend("webgpu", () => new WebGPUBackend(device, adapter.info), 0);
