@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import * as tf from "@tensorflow/tfjs";
 import { eagerEngine } from "./eager.js";
 import { EngineUnavailableError } from "./errors.js";
@@ -29,10 +30,14 @@ export const tfjsNodeGpuRung: Rung = {
 
 export const tfjsNodeRung: Rung = {
   name: "tfjs-node",
-  async start() {
+  async start({ threads = availableParallelism() }) {
+    // Read when the library starts, once in a process.
+    process.env.TF_NUM_INTRAOP_THREADS ??= String(threads);
     const module = await requireTfjsNode("@tensorflow/tfjs-node");
     await tf.setBackend("tensorflow");
-    return eagerEngine("tfjs-node", "tensorflow", describe("@tensorflow/tfjs-node", module, "CPU"));
+    const started = Number(process.env.TF_NUM_INTRAOP_THREADS);
+    const device = `CPU, ${started} thread${started === 1 ? "" : "s"}`;
+    return eagerEngine("tfjs-node", "tensorflow", describe("@tensorflow/tfjs-node", module, device));
   },
 };
 
@@ -53,5 +58,6 @@ function restoreRemovedUtil(util: { isNullOrUndefined?: (value: unknown) => bool
 
 function describe(name: string, module: TfjsNode, device: string): string {
   const version = module.version?.["tfjs-node"] ?? "unknown version";
-  return `${name} ${version} (libtensorflow) on the ${device}`;
+  const { binding } = tf.backend() as unknown as { binding?: { TF_Version?: string } };
+  return `${name} ${version} (libtensorflow ${binding?.TF_Version ?? "of unknown version"}) on the ${device}`;
 }

@@ -61,6 +61,7 @@ test("where ONNX Runtime's native library is missing, wasm takes over with a cle
      const load = Module._load;
      Module._load = (request, ...rest) => {
        if (request.includes("onnxruntime-node")) throw new Error("libonnxruntime.so.1: cannot open shared object file");
+       if (request.includes("@tensorflow/tfjs-node")) throw new Error("it may be installed here, and is not to be");
        return load(request, ...rest);
      };`,
   );
@@ -100,11 +101,31 @@ test("a device that is not there is refused at once, and the engine in use goes 
     t.skip(engine.message);
     return;
   }
-  await assert.rejects(useEngine("onnx", { device: "warp" }), { name: "EngineUnavailableError", message: /warp/ });
+  await assert.rejects(useEngine("onnx", { device: "warp" }), {
+    name: "EngineUnavailableError",
+    message: /knows no device "warp"; choose one of cpu, /,
+  });
   assert.equal(currentEngine(), engine);
   const product = tf.matMul(tf.ones([2, 3]), tf.ones([3, 2]));
   assert.deepEqual([...(await product.data())], [3, 3, 3, 3]);
   product.dispose();
+});
+
+test("a device of ONNX Runtime computes, or its absence is told with the remedy", async (t) => {
+  const engine = await useEngine("onnx").catch((error: Error) => error);
+  if (engine instanceof Error) {
+    t.skip(engine.message);
+    return;
+  }
+  for (const [device, missing] of [
+    ["cuda", /cuda" is not installed.*ONNXRUNTIME_NODE_INSTALL=cuda12|knows no device|NVIDIA driver/],
+    ["webgpu", /graphics driver with Vulkan.*adapter|knows no device/],
+  ] as const) {
+    const tried = await useEngine("onnx", { device }).catch((error: Error) => error);
+    if (tried instanceof Error) assert.match(tried.message, missing);
+    else assert.match(tried.description, new RegExp(` on ${device}`));
+    await useEngine("onnx");
+  }
 });
 
 test("no engine takes over the process's uncaught exceptions", () => {

@@ -37,9 +37,9 @@ const rungs: Rung[] = [
   { name: "tfjs-node-gpu", steps: curve.steps / 4 },
   { name: "onnx", steps: curve.steps },
   { name: "onnx", device: "cuda", steps: curve.steps / 4 },
-  { name: "onnx", device: "webgpu", steps: 5 },
+  { name: "onnx", device: "webgpu", steps: 3 },
   { name: "tfjs-node", steps: curve.steps / 4 },
-  { name: "webgpu", steps: 5 },
+  { name: "webgpu", steps: 3 },
   { name: "wasm", steps: curve.steps / 4 },
 ];
 

@@ -3,6 +3,7 @@ import { EngineUnavailableError } from "../errors.js";
 import type { Rung } from "../ladder.js";
 import type { Engine, EngineOptions } from "../types.js";
 import type { OnnxBackend } from "./backend.js";
+import { checkDevice, tryDevice } from "./devices.js";
 import { onnxJit } from "./jit.js";
 import { BACKEND_NAME, sharedBackend } from "./register.js";
 import { defaultSettings, runtimeVersion } from "./runtime.js";
@@ -13,8 +14,10 @@ export const onnxRung: Rung = {
   async start(options) {
     const backend = findBackend();
     const settings = { ...defaultSettings, ...definedOnly(options) };
+    if (settings.device !== "cpu") checkDevice(settings.device);
     backend.configure(settings);
     await tf.setBackend(BACKEND_NAME);
+    if (settings.device !== "cpu") await tryDevice(settings.device);
     return onnxEngine(
       backend,
       `ONNX Runtime ${runtimeVersion()} on ${settings.device === "cpu" ? "the CPU" : settings.device}, ` +

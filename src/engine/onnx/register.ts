@@ -42,7 +42,7 @@ function recorded(kernelName: string, kernel: Kernel): tf.KernelFunc {
       return onCpu(kernelName, tf.getKernel(kernelName, "cpu").kernelFunc, { inputs, attrs, backend });
     }
     const values = mapInputs(inputs, (input) => (takesNarrow ? backend.kept(input) : backend.value(input)));
-    const result = kernel(values as never, (attrs ?? {}) as never);
+    const result = kernel(values as never, (attrs ?? {}) as never, backend.settings);
     return Array.isArray(result) ? result.map((value) => backend.tensorInfo(value)) : backend.tensorInfo(result);
   };
 }

@@ -47,6 +47,22 @@ export function runtimeVersion(): string {
   return (require(join(path, "package.json")) as { version: string }).version;
 }
 
+/** A device that ONNX Runtime was built for, and whether its library is in the npm package. */
+export interface RuntimeDevice {
+  name: string;
+  bundled: boolean;
+}
+
+export function runtimeDevices(): RuntimeDevice[] {
+  const { require, path } = findPackage();
+  return (require(path) as { listSupportedBackends(): RuntimeDevice[] }).listSupportedBackends();
+}
+
+/** Where the native libraries lie. */
+export function runtimeFolder(): string {
+  return join(findPackage().path, "bin/napi-v6", process.platform, process.arch);
+}
+
 export class OnnxRuntimeMissingError extends Error {
   override name = "OnnxRuntimeMissingError";
 }

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import * as tf from "@tensorflow/tfjs";
 import { eagerEngine } from "../eager.js";
-import { EngineUnavailableError } from "../errors.js";
+import { EngineError, EngineUnavailableError } from "../errors.js";
 import type { Rung } from "../ladder.js";
 import { loadPeer } from "../peers.js";
 import { replaceKernels } from "../replace-kernels.js";
@@ -26,7 +26,7 @@ export const webgpuRung: Rung = {
     replaceKernels("webgpu", webgpuKernels);
     if (!tf.findBackendFactory("webgpu")) {
       const device = await adapter.requestDevice(wholeOf(adapter));
-      tf.registerBackend("webgpu", () => new WebGPUBackend(device, adapter.info), 0);
+      tf.registerBackend("webgpu", () => withoutCanvas(new WebGPUBackend(device, adapter.info)), 0);
     }
     if (!(await withNavigator(() => tf.setBackend("webgpu")))) {
       throw new EngineUnavailableError("the WebGPU backend of TensorFlow.js could not start");
@@ -75,6 +75,20 @@ async function withNavigator<T>(start: () => Promise<T>): Promise<T> {
     if (own) Object.defineProperty(globalThis, "navigator", own);
     else delete (globalThis as { navigator?: unknown }).navigator;
   }
+}
+
+/** The backend reads at once by way of a canvas, which Node has not; what still lies on the host it can give. */
+function withoutCanvas(backend: tf.KernelBackend): tf.KernelBackend {
+  const readSync = backend.readSync.bind(backend);
+  backend.readSync = (dataId) => {
+    try {
+      return readSync(dataId);
+    } catch (error) {
+      if (!(error instanceof ReferenceError)) throw error;
+      throw new EngineError("the webgpu engine cannot read a tensor at once in Node.js: use `await tensor.data()`");
+    }
+  };
+  return backend;
 }
 
 /** Asks for the adapter's own limits: the default allows tensors of 128 MiB only. */

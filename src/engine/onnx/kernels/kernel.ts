@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import type { SessionSettings } from "../runtime.js";
 import {
   constant,
   type ElementType,
@@ -13,9 +14,9 @@ import {
 
 /**
  * Records what a TensorFlow.js kernel computes. Inputs come by the kernel's own names (or as a list), attributes as
- * TensorFlow.js passes them; each kernel declares those it reads.
+ * TensorFlow.js passes them; each kernel declares those it reads. The settings name the device, for what one cannot do.
  */
-export type Kernel = (inputs: never, attributes: never) => Value | Value[];
+export type Kernel = (inputs: never, attributes: never, settings?: SessionSettings) => Value | Value[];
 export type Kernels = Record<string, Kernel>;
 
 export interface Unary {
