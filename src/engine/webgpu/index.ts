@@ -26,7 +26,7 @@ export const webgpuRung: Rung = {
     replaceKernels("webgpu", webgpuKernels);
     if (!tf.findBackendFactory("webgpu")) {
       const device = await adapter.requestDevice(wholeOf(adapter));
-      tf.registerBackend("webgpu", () => withoutCanvas(new WebGPUBackend(device, adapter.info)), 0);
+      tf.registerBackend("webgpu", () => mended(new WebGPUBackend(device, adapter.info)), 0);
     }
     if (!(await withNavigator(() => tf.setBackend("webgpu")))) {
       throw new EngineUnavailableError("the WebGPU backend of TensorFlow.js could not start");
@@ -77,9 +77,18 @@ async function withNavigator<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The backend reads at once by way of a canvas, which Node has not; what still lies on the host it can give. */
-function withoutCanvas(backend: tf.KernelBackend): tf.KernelBackend {
+/** Reads, as other backends do them: of a tensor that is disposed meanwhile, and not by way of a canvas, which Node has not. */
+function mended(backend: tf.KernelBackend): tf.KernelBackend {
+  const read = backend.read.bind(backend);
   const readSync = backend.readSync.bind(backend);
+  backend.read = async (dataId) => {
+    backend.incRef(dataId);
+    try {
+      return await read(dataId);
+    } finally {
+      if (backend.disposeData(dataId)) tf.engine().removeDataId(dataId, backend);
+    }
+  };
   backend.readSync = (dataId) => {
     try {
       return readSync(dataId);
