@@ -50,7 +50,6 @@ const MAX_PENDING_NODES = 50_000;
  * tensor has ONNX Runtime compute, in one session, everything that tensors now need.
  */
 export class OnnxBackend extends tf.KernelBackend {
-  readonly device: Device;
   settings: SessionSettings = defaultSettings;
   disposed = false;
   /** Set while `jit` traces. */
@@ -66,9 +65,12 @@ export class OnnxBackend extends tf.KernelBackend {
   };
 
   /** @throws OnnxRuntimeError when the native library cannot be loaded here */
-  constructor() {
+  static async start(): Promise<OnnxBackend> {
+    return new OnnxBackend(await Device.start());
+  }
+
+  private constructor(readonly device: Device) {
     super();
-    this.device = new Device();
   }
 
   /** For sessions made from now on. Tensors stay. */

@@ -1,4 +1,5 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { threadNumber } from "../thread-number.js";
 import { type DeviceMessage, type DeviceReply, type DeviceStart, INLINE_BYTES } from "./device.js";
 import { type BufferPart, DeviceCore } from "./device-core.js";
 import { unlessEnding, Word } from "./ending.js";
@@ -12,22 +13,25 @@ const port = parentPort!;
 serve();
 
 function serve(): void {
+  Atomics.store(words, Word.thread, threadNumber());
   const core = start();
-  if (!core) return;
   port.on("message", (message: DeviceMessage) => {
     if (message.kind === "end") process.exit();
-    unlessEnding(words, () => handle(core, message));
+    unlessEnding(words, () => (core instanceof DeviceCore ? handle(core, message) : refuse(core, message)));
   });
-  answerSync({});
 }
 
-function start(): DeviceCore | undefined {
+function start(): DeviceCore | Error {
   try {
     return new DeviceCore(loadRuntime(), new WeightFiles(weightFolder));
   } catch (error) {
-    answerSync({ error: messageOf(error) });
-    return undefined;
+    return error as Error;
   }
+}
+
+/** Without ONNX Runtime: whoever waits for an answer gets the reason. */
+function refuse(error: Error, message: DeviceMessage): void {
+  if ("reply" in message && message.reply) answer(port, { id: message.reply, error: messageOf(error) });
 }
 
 function handle(core: DeviceCore, message: Exclude<DeviceMessage, { kind: "end" }>): void {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { hasDied } from "../thread-number.js";
 import type { BufferPart, DeviceUsage, Feed, SessionModel } from "./device-core.js";
 import { beginEnd, endWithProcess, hasEnded, Word } from "./ending.js";
 import type { HostArray } from "./values.js";
@@ -45,6 +46,16 @@ export interface RunResult {
   host: HostArray | undefined;
 }
 
+/** How long to sleep before a look whether the thread is still there. */
+const LOOK_AFTER_MS = 500;
+
+function died(reason: string): OnnxRuntimeError {
+  return new OnnxRuntimeError(
+    `the thread of the onnx engine has died (${reason}), and with it every tensor there. Start the process or the ` +
+      "notebook's kernel anew; where memory was short, with a smaller batch or gradient_checkpointing",
+  );
+}
+
 interface Waiting {
   resolve(reply: DeviceReply): void;
   reject(error: Error): void;
@@ -67,8 +78,19 @@ export class Device {
   private lastId = 0;
   private stopped: Error | undefined;
 
-  /** @throws OnnxRuntimeError when the native library cannot be loaded */
-  constructor() {
+  /** @throws OnnxRuntimeError when the thread cannot start or the native library cannot be loaded */
+  static async start(): Promise<Device> {
+    const device = new Device();
+    try {
+      await device.ask((reply) => ({ kind: "usage", reply }));
+    } catch (error) {
+      void device.worker.terminate();
+      throw error;
+    }
+    return device;
+  }
+
+  private constructor() {
     const { port1, port2 } = new MessageChannel();
     this.syncPort = port1;
     const start: DeviceStart = { words: this.words, syncPort: port2, weightFolder: this.weightFolder };
@@ -79,18 +101,14 @@ export class Device {
       execArgv: [],
     });
     this.worker.on("message", (reply: DeviceReply) => this.settle(reply));
-    this.worker.on("error", (error) => this.stop(error as Error));
-    this.worker.on("exit", () => hasEnded(this.words));
+    this.worker.on("error", (error) => this.stop(died((error as Error).message)));
+    this.worker.on("exit", (code) => {
+      hasEnded(this.words);
+      this.stop(died(`it ended with code ${code}`));
+    });
     endWithProcess(this.words);
     process.once("exit", this.removeWeights);
-    this.worker.unref();
     this.syncPort.unref();
-    try {
-      this.receiveSync();
-    } catch (error) {
-      void this.worker.terminate();
-      throw error;
-    }
   }
 
   /** Takes the array over: it is no longer usable here. */
@@ -158,7 +176,11 @@ export class Device {
   }
 
   private receiveSync(): DeviceReply {
-    Atomics.wait(this.words, Word.answered, 0);
+    while (Atomics.wait(this.words, Word.answered, 0, LOOK_AFTER_MS) === "timed-out") {
+      if (!hasDied(this.words[Word.thread]!)) continue;
+      this.stop(died("it ended while a result was waited for"));
+      throw this.stopped;
+    }
     const reply = receiveMessageOnPort(this.syncPort)?.message as DeviceReply | undefined;
     if (!reply) throw new OnnxRuntimeError("the onnx thread ended without an answer");
     if (reply.error !== undefined) throw new OnnxRuntimeError(reply.error);

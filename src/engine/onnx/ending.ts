@@ -1,10 +1,12 @@
+import { hasDied } from "../thread-number.js";
+
 /**
  * A thread must not be ended inside of onnxruntime-node: the call comes back into a JavaScript world that is gone, throws,
  * and aborts the whole process. So the end waits for the call that runs, and the thread begins no other.
  */
 
 /** Words shared with the device's thread. */
-export const Word = { answered: 0, busy: 1, ending: 2 } as const;
+export const Word = { answered: 0, busy: 1, ending: 2, thread: 3 } as const;
 
 /** On the device's thread: does `work`, unless the end has come. */
 export function unlessEnding(words: Int32Array, work: () => void): void {
@@ -38,9 +40,11 @@ function waitForEnd(): void {
   // Whoever is tired of waiting can still end the process at once.
   for (const signal of ["SIGINT", "SIGTERM"]) process.removeAllListeners(signal);
   for (const words of alive) {
-    if (Atomics.wait(words, Word.busy, 1, PATIENCE_MS) !== "timed-out") continue;
-    process.stderr.write("kaisetsu: waiting for the step that is being computed (Ctrl-C ends at once)\n");
-    Atomics.wait(words, Word.busy, 1);
+    let told = false;
+    while (Atomics.wait(words, Word.busy, 1, PATIENCE_MS) === "timed-out" && !hasDied(words[Word.thread]!)) {
+      if (!told) process.stderr.write("kaisetsu: waiting for the step that is being computed (Ctrl-C ends at once)\n");
+      told = true;
+    }
   }
 }
 

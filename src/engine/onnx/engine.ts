@@ -12,7 +12,7 @@ import { defaultSettings, runtimeVersion } from "./runtime.js";
 export const onnxRung: Rung = {
   name: "onnx",
   async start(options) {
-    const backend = findBackend();
+    const backend = await findBackend();
     const settings = { ...defaultSettings, ...definedOnly(options) };
     if (settings.device !== "cpu") checkDevice(settings.device);
     backend.configure(settings);
@@ -26,9 +26,9 @@ export const onnxRung: Rung = {
   },
 };
 
-function findBackend(): OnnxBackend {
+async function findBackend(): Promise<OnnxBackend> {
   try {
-    return sharedBackend();
+    return await sharedBackend();
   } catch (error) {
     const [firstLine] = (error as Error).message.split("\n");
     throw new EngineUnavailableError(`ONNX Runtime could not be loaded: ${firstLine}`);

@@ -19,15 +19,28 @@ export function registerKernels(): void {
   }
 }
 
-let shared: OnnxBackend | undefined;
+let shared: Promise<OnnxBackend> | undefined;
+let running: OnnxBackend | undefined;
 
 /**
  * The one backend of this process, made when it is first asked for.
- * @throws what its constructor throws; TensorFlow.js's own way to a backend would only log that
+ * @throws what its start throws; TensorFlow.js's own way to a backend would only log that
  */
-export function sharedBackend(): OnnxBackend {
-  if (!shared || shared.disposed) shared = new OnnxBackend();
+export function sharedBackend(): Promise<OnnxBackend> {
+  if (!shared || running?.disposed) shared = startBackend();
   return shared;
+}
+
+async function startBackend(): Promise<OnnxBackend> {
+  running = undefined;
+  try {
+    running = await OnnxBackend.start();
+    return running;
+  } catch (error) {
+    // Another attempt may succeed.
+    shared = undefined;
+    throw error;
+  }
 }
 
 type KernelCall = Parameters<tf.KernelFunc>[0];

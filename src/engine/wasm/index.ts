@@ -46,7 +46,7 @@ async function startBackend(threads: number): Promise<void> {
   if (!(await tf.setBackend("wasm"))) {
     throw new EngineUnavailableError("the WebAssembly backend of TensorFlow.js could not start");
   }
-  nativeFor(tf.backend() as unknown as BackendWasm, threads);
+  await nativeFor(tf.backend() as unknown as BackendWasm, threads).pool?.started();
 }
 
 /** Puts a backend with a shared heap in the place of tfjs's own, which takes over again if that cannot start. */

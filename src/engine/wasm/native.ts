@@ -6,7 +6,7 @@ import { defineGemm, type GemmFunction, gemmScratchBytes } from "./gemm.js";
 import { defineGemv, type GemvFunction } from "./gemv.js";
 import { defineReductions, type ReduceFunction } from "./reduce.js";
 import { Pool } from "./threads/pool.js";
-import type { Functions } from "./threads/work.js";
+import { type Functions, maxThreads } from "./threads/work.js";
 import { defineTranscendental, type UnaryFunction } from "./transcendental.js";
 import { type EmscriptenModule, WebAssembly } from "./webassembly.js";
 
@@ -60,7 +60,10 @@ function instantiate(backend: BackendWasm, threads: number): Native {
   const module = new WebAssembly.Module(kernelModule(relaxedSimd(), shared));
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const functions = exports as Omit<Native, "scratch" | "pool">;
-  const scratch = Array.from({ length: shared ? threads : 1 }, () => emscripten._malloc(gemmScratchBytes) >>> 0);
+  const scratch = Array.from(
+    { length: shared ? Math.min(threads, maxThreads) : 1 },
+    () => emscripten._malloc(gemmScratchBytes) >>> 0,
+  );
   const pool = scratch.length > 1 ? new Pool(module, memory, functions as unknown as Functions, scratch) : undefined;
   return { ...functions, scratch: scratch[0]!, pool };
 }

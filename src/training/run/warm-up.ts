@@ -9,7 +9,7 @@ import { TrainStep } from "../step.js";
 let warm = false;
 
 /**
- * Trains a model of one layer and next to no width for two steps, once in a process, where the engine records steps.
+ * Trains a model of one layer and next to no width for four steps, once in a process, where the engine records steps.
  *
  * Recording holds the event loop up, and JavaScript that runs for the first time is three times as slow: read, compiled,
  * its types unknown. Here that happens in small portions, and the first step of the real model takes so much less.
@@ -21,7 +21,7 @@ export async function warmUp(engine: Engine, args: TrainingArguments): Promise<v
   const model = getPeftModel(base, new LoraConfig({ r: 1, target_modules: ["q_proj", "down_proj"] }));
   const step = new TrainStep(model, engine, args);
   try {
-    for (const length of [8, 16]) {
+    for (const length of [8, 16, 24, 32]) {
       const input_ids = [Array.from({ length }, (_, i) => 1 + (i % 7))];
       const rows = { input_ids, attention_mask: [input_ids[0]!.map(() => 1)], labels: input_ids };
       await step.accumulate(rows, 1 / length, 0);
@@ -46,7 +46,7 @@ const config: ModelConfig = {
   sliding_window: 16,
   attn_logit_softcapping: 50,
   final_logit_softcapping: 30,
-  max_position_embeddings: 16,
+  max_position_embeddings: 32,
   rms_norm_eps: 1e-6,
   hidden_activation: "gelu_pytorch_tanh",
   tie_word_embeddings: true,

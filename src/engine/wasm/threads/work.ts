@@ -27,6 +27,8 @@ export function chunk(name: Shareable, ...args: number[]): Chunk {
 }
 export const maxChunks = 512;
 
+export const maxThreads = 64;
+
 /** Places in the control array. */
 export const control = {
   /** Changes with every list: what sleeping threads wait for. */
@@ -35,17 +37,25 @@ export const control = {
   next: 1,
   count: 2,
   done: 3,
-  /** Threads that are ready. */
-  ready: 4,
-  chunks: 8,
+  /** For each thread, 1 + the chunk that it computes; 0: none. */
+  claims: 8,
+  /** For each helper, the system's number of its thread. */
+  threadNumbers: 8 + maxThreads,
+  chunks: 8 + 2 * maxThreads,
 } as const;
 
 export const controlBytes = 4 * (control.chunks + chunkLength * maxChunks);
 
 export type Functions = Record<Shareable, (...args: number[]) => void>;
 
+/** One that computes: its place among the threads (0: the calling one), and its address for scratch. */
+export interface Taker {
+  place: number;
+  scratch: number;
+}
+
 /** Computes chunks of list `list` until none is left. */
-export function takeChunks(shared: Int32Array, list: number, functions: Functions, scratch: number): void {
+export function takeChunks(shared: Int32Array, list: number, functions: Functions, { place, scratch }: Taker): void {
   for (;;) {
     const next = Atomics.load(shared, control.next);
     const index = next & 0xffff;
@@ -53,12 +63,15 @@ export function takeChunks(shared: Int32Array, list: number, functions: Function
     const count = Atomics.load(shared, control.count);
     if (index >= count) return;
     if (Atomics.compareExchange(shared, control.next, next, next + 1) !== next) continue;
-    compute(shared, control.chunks + chunkLength * index, functions, scratch);
+    Atomics.store(shared, control.claims + place, index + 1);
+    compute(shared, index, functions, scratch);
+    Atomics.store(shared, control.claims + place, 0);
     if (Atomics.add(shared, control.done, 1) + 1 === count) Atomics.notify(shared, control.done);
   }
 }
 
-function compute(shared: Int32Array, at: number, functions: Functions, scratch: number): void {
+export function compute(shared: Int32Array, index: number, functions: Functions, scratch: number): void {
+  const at = control.chunks + chunkLength * index;
   const call = functions[shareable[shared[at]!]!];
   const arg = (i: number) => shared[at + 1 + i]!;
   // The longest list of arguments is a product's; WebAssembly ignores what is too much.
