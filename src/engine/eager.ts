@@ -4,7 +4,10 @@ import type { NamedTensors } from "../model/types.js";
 import { EngineError } from "./errors.js";
 import type { Engine, JitFunction } from "./types.js";
 
-/** An engine whose backend computes each operation at once: `jit` runs the step as it is, inside `tf.tidy`. */
+/**
+ * An engine whose backend computes each operation at once: `jit` runs the step as it is, inside `tf.tidy`. On wasm,
+ * tfjs-node and cpu that is on the calling thread: the event loop stands still for the whole step and turns between steps.
+ */
 export function eagerEngine(name: Engine["name"], backend: string, description: string): Engine {
   return {
     name,

@@ -14,8 +14,9 @@ export interface JitOptions {
   /** For error messages. Default: the function's name. */
   name?: string;
   /**
-   * The caller vouches that the step depends on nothing but its inputs and immutable tensors. Then an engine that replays
-   * it does not record it again now and then to see whether that is so, which holds the event loop up.
+   * The caller vouches that the step depends on nothing but its inputs and tensors that never change. Then an engine that
+   * replays it records it once a shape, and not at every call to see whether that is so. Where the promise is broken the
+   * replay goes on with the numbers of the first call, and nobody is told.
    */
   pure?: boolean;
   /**
