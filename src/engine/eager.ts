@@ -1,6 +1,6 @@
-import { setImmediate } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs";
 import type { NamedTensors } from "../model/types.js";
+import { nextTurn } from "../next-turn.js";
 import { EngineError } from "./errors.js";
 import type { Engine, JitFunction } from "./types.js";
 
@@ -27,7 +27,7 @@ function eagerJit<I extends NamedTensors, O extends NamedTensors>(
   const run = async (inputs: I): Promise<O> => {
     if (disposed) throw new EngineError(`jit(${label}) was called after dispose()`);
     // A training loop is a chain of these; without a pause no timer, signal or message would ever get its turn.
-    await setImmediate();
+    await nextTurn();
     if (tf.getBackend() !== backend) {
       throw new EngineError(
         `jit(${label}) was made for the backend "${backend}", but "${tf.getBackend()}" is current: ` +

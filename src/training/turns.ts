@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { nextTurn } from "../next-turn.js";
 
 /** How long a piece of work may hold the event loop up. */
 const TURN_MS = 10;
@@ -10,7 +10,7 @@ export class Turns {
   /** Call between portions; returns at once as long as the event loop has not waited for long. */
   async giveWay(): Promise<void> {
     if (performance.now() - this.since < TURN_MS) return;
-    await setImmediate();
+    await nextTurn();
     this.since = performance.now();
   }
 }

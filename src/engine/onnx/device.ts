@@ -56,6 +56,18 @@ function died(reason: string): OnnxRuntimeError {
   );
 }
 
+/** What ONNX Runtime, C++ and V8 say when memory is short. */
+const OUT_OF_MEMORY = /BFCArena|failed to allocate|bad_alloc|allocation failed/i;
+
+function failed(message: string): OnnxRuntimeError {
+  return new OnnxRuntimeError(
+    OUT_OF_MEMORY.test(message)
+      ? "the onnx engine has no memory left for this step: take a smaller per_device_train_batch_size or max_length, " +
+          `gradient_checkpointing, or load the model in 4 bit (${message})`
+      : message,
+  );
+}
+
 interface Waiting {
   resolve(reply: DeviceReply): void;
   reject(error: Error): void;
@@ -183,7 +195,7 @@ export class Device {
     }
     const reply = receiveMessageOnPort(this.syncPort)?.message as DeviceReply | undefined;
     if (!reply) throw new OnnxRuntimeError("the onnx thread ended without an answer");
-    if (reply.error !== undefined) throw new OnnxRuntimeError(reply.error);
+    if (reply.error !== undefined) throw failed(reply.error);
     return reply;
   }
 
@@ -201,7 +213,7 @@ export class Device {
     this.waiting.delete(reply.id!);
     // Idle, the thread must not keep the process alive.
     if (this.waiting.size === 0) this.worker.unref();
-    if (reply.error !== undefined) waiting?.reject(new OnnxRuntimeError(reply.error));
+    if (reply.error !== undefined) waiting?.reject(failed(reply.error));
     else waiting?.resolve(reply);
   }
 

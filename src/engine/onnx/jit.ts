@@ -1,7 +1,7 @@
 import { totalmem } from "node:os";
-import { setImmediate } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs";
 import type { NamedTensors } from "../../model/types.js";
+import { nextTurn } from "../../next-turn.js";
 import type { JitFunction } from "../types.js";
 import type { OnnxBackend } from "./backend.js";
 import { BoundedCache } from "./bounded-cache.js";
@@ -115,7 +115,7 @@ async function makePlan(
   let plan: SessionPlan;
   let bytes: number;
   try {
-    await setImmediate();
+    await nextTurn();
     trace = traceOf(backend, recording);
     listed = pure ? undefined : listing(recording);
     const frozen = new Set(trace.captured);
@@ -129,7 +129,7 @@ async function makePlan(
   } finally {
     forget(backend, recording);
   }
-  await setImmediate();
+  await nextTurn();
   const session = backend.device.load(sessionModel(plan));
   return { session, trace, listing: listed, readers: recording.readers, bytes };
 }

@@ -57,3 +57,22 @@ test("a program that sleeps until its result is there does not sleep for ever", 
   assert.equal(status, 5, stderr);
   assert.match(stdout, /OnnxRuntimeError the thread of the onnx engine has died/);
 });
+
+test("a step for which there is no memory is an error that says what to do, and the engine goes on", {
+  skip: process.platform !== "linux" && "only Linux limits the memory of a process",
+}, () => {
+  const code = `
+    import * as tf from "@tensorflow/tfjs";
+    import "kaisetsu/engine/onnx";
+    await tf.setBackend("onnx");
+    const rows = tf.randomUniform([6000, 64]);
+    const scores = tf.sin(tf.matMul(rows, rows, false, true));
+    await tf.matMul(scores, rows).data().catch((error) => console.log(error.name, error.message));
+    console.log(...(await tf.add(tf.tensor1d([1, 2]), 1).data()));
+  `;
+  const limited = ["--data=400000000", process.execPath, "--input-type=module", "--eval", code];
+  const { status, stdout, stderr } = spawnSync("prlimit", limited, { encoding: "utf8", timeout: 60_000 });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /OnnxRuntimeError the onnx engine has no memory left .*gradient_checkpointing/);
+  assert.match(stdout, /^2 3$/m);
+});
