@@ -5,7 +5,7 @@ import type { BufferPart, Feed } from "./device-core.js";
 import { Entries, type Entry } from "./entries.js";
 import { fill } from "./kernels/kernel.js";
 import { isNarrow, widened } from "./kernels/narrow.js";
-import { type Program, program, programKey, sessionModel, sessionPlan } from "./program.js";
+import { numbered, type Program, program, programKey, sessionModel, sessionPlan } from "./program.js";
 import { programCost } from "./program-cost.js";
 import { defaultSettings, type SessionSettings } from "./runtime.js";
 import {
@@ -246,7 +246,7 @@ export class OnnxBackend extends tf.KernelBackend {
 
   private load(graph: Program): CachedSession {
     return {
-      id: this.device.load(sessionModel(sessionPlan(graph, this.settings))),
+      id: this.device.load(sessionModel(numbered(sessionPlan(graph, this.settings)))),
       bytes: programCost(graph).peakBytes,
     };
   }

@@ -9,7 +9,7 @@ import type { RunResult } from "./device.js";
 import type { Feed } from "./device-core.js";
 import { JitError } from "./errors.js";
 import { packedWeights } from "./packed-weights.js";
-import { remainingFeeds, type SessionPlan, sessionModel, sessionPlan } from "./program.js";
+import { numbered, remainingFeeds, type SessionPlan, sessionModel, sessionPlan } from "./program.js";
 import { programCost } from "./program-cost.js";
 import { BACKEND_NAME } from "./register.js";
 import {
@@ -130,7 +130,9 @@ async function makePlan(
     forget(backend, recording);
   }
   await nextTurn();
-  const session = backend.device.load(sessionModel(plan));
+  const ordered = numbered(plan);
+  await nextTurn();
+  const session = backend.device.load(sessionModel(ordered));
   return { session, trace, listing: listed, readers: recording.readers, bytes };
 }
 

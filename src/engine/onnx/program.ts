@@ -84,12 +84,26 @@ export function programKey({ nodes, feeds, literals, outputs, taken }: Program):
 /** A few hundred microseconds on one core. */
 const SMALL_OPERATIONS = 1e6;
 
-/** A session before its graph has been written as ONNX's protobuf. */
+/**
+ * A session before its nodes have been numbered and its graph written as ONNX's protobuf. For a deep model each of the
+ * three takes as long as the event loop should be held up.
+ */
 export interface SessionPlan extends Omit<SessionModel, "model"> {
+  /** Nodes as recorded. */
+  graph: GraphSpec;
+  /** Bytes of what they compute, by name. */
+  bytes: ReadonlyMap<string, number>;
+}
+
+export interface NumberedPlan extends Omit<SessionModel, "model"> {
   graph: GraphSpec;
 }
 
-export function sessionModel({ graph, ...rest }: SessionPlan): SessionModel {
+export function numbered({ graph, bytes, ...rest }: SessionPlan): NumberedPlan {
+  return { graph: { ...graph, nodes: inKeptOrder(graph.nodes, bytes) }, ...rest };
+}
+
+export function sessionModel({ graph, ...rest }: NumberedPlan): SessionModel {
   return { model: encodeModel(graph), ...rest };
 }
 
@@ -117,7 +131,7 @@ export function sessionPlan(
       ? addedProducts(scaled, shapesOf(graph, weights.keys()), names)
       : { nodes: scaled, initializers: [] };
   const proto: GraphSpec = {
-    nodes: inKeptOrder(specs.nodes, resultBytes(nodes)),
+    nodes: specs.nodes,
     inputs: feeds.map(tensorSpec),
     outputs: outputs.map(tensorSpec),
     initializers: [
@@ -128,6 +142,7 @@ export function sessionPlan(
   };
   return {
     graph: proto,
+    bytes: resultBytes(nodes),
     inputs: feeds.map((value) => ({ name: value.label, type: value.type, shape: value.shape })),
     constants: [...weights].map(([value, data]) => ({
       name: weightName(value),

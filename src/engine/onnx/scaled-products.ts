@@ -15,7 +15,11 @@ export function scaledProducts(
 ): NodeSpec[] {
   const readers = new Map<string, NodeSpec[]>();
   for (const node of nodes) {
-    for (const input of node.inputs) readers.set(input, [...(readers.get(input) ?? []), node]);
+    for (const input of node.inputs) {
+      const known = readers.get(input);
+      if (known) known.push(node);
+      else readers.set(input, [node]);
+    }
   }
   const isPrivate = (name: string) => readers.get(name)?.length === 1 && !outputs.has(name);
   const makers = new Map<string, NodeSpec>();
